@@ -1,0 +1,35 @@
+# make test is all that a fresh Debian machine with Go needs: it installs what
+# the tests run against (a real Redis, OpenSSL, a JDK), then tests everything.
+
+GO ?= go
+PACKAGES = redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc
+
+.PHONY: build test check bench fuzz setup
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o yiqiao ./cmd/yiqiao
+
+test: setup check
+	$(GO) test -race -timeout 20m ./...
+
+check:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run ./cmd/yiqiao check
+	$(GO) run ./cmd/yiqiao test
+
+# One run, three programs for one job: floor (the unavoidable passes), product,
+# naive. Ratios count; bench.json holds the figures.
+bench:
+	$(GO) test -run '^TestBench$$' -count=1 -v ./proxy -bench-json $(CURDIR)/bench.json
+
+fuzz:
+	for f in FuzzJSON FuzzDecode; do $(GO) test -run xxx -fuzz "^$$f$$" -fuzztime 60s ./transform/event || exit 1; done
+
+setup:
+	@missing=""; for p in $(PACKAGES); do command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
