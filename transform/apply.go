@@ -1,0 +1,452 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	exprfile "github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+
+	"yiqiao/transform/event"
+	"yiqiao/transform/spec"
+)
+
+// Result is what an event became. It may be used for one event after another;
+// its records share memory with the event and live no longer than it.
+type Result struct {
+	Records []Record
+	// Refusal, if not nil, says why the event gave no record at all: the
+	// records of one event are admitted together or not at all.
+	Refusal *Refusal
+	// Ignored says why mappings that matched wanted nothing of the event.
+	Ignored []IgnoredBy
+	// Device is the id by which the device was found, or the first one that
+	// was sought in vain.
+	Device string
+
+	spare []Record // records of earlier events, for their buffers
+}
+
+// IgnoredBy names the rule that ignored an event.
+type IgnoredBy struct{ Mapping, Because string }
+
+// Refusal says why an event gave no record.
+type Refusal struct {
+	Class   RefusalClass
+	Mapping string // empty if none matched
+	Text    string // for a person; personal values are masked
+}
+
+// RefusalClass groups refusals.
+type RefusalClass string
+
+// The classes of refusals.
+const (
+	Undecodable   RefusalClass = "undecodable"
+	UnknownDevice RefusalClass = "unknown-device"
+	Unmapped      RefusalClass = "unmapped"
+	Refused       RefusalClass = "refused"
+)
+
+// Apply maps an event of source s. It is the one way from event to records:
+// traffic, tests, `yiqiao map` and the console all come here. tr may be nil.
+//
+// The event must have been decoded; that its document is well-formed is proved
+// here, by the walk that fetches its values.
+func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
+	res.reset()
+	run := s.runs.Get().(*run)
+	defer run.release()
+	run.begin(ev, tr)
+	if err := ev.Fill(&s.paths, run.slots); err != nil {
+		res.refuse(Undecodable, nil, err.Error())
+		return
+	}
+	var failed []string
+	matched := false
+	for _, m := range s.Mappings {
+		run.mapping = m
+		ok, err := run.matches(m)
+		if err != nil {
+			failed = append(failed, err.Error())
+		}
+		if !ok {
+			continue
+		}
+		matched = true
+		if run.apply(m, res); res.Refusal != nil {
+			return
+		}
+	}
+	switch {
+	case matched:
+	case s.otherwise != "":
+		res.Ignored = append(res.Ignored, IgnoredBy{Because: s.otherwise})
+		tr.add(Step{What: "otherwise", Note: s.otherwise, OK: true})
+	default:
+		text := "no mapping of source " + s.Name + " matches"
+		if len(failed) > 0 {
+			text += "; " + strings.Join(failed, "; ")
+		}
+		res.refuse(Unmapped, nil, text)
+	}
+}
+
+func (res *Result) reset() {
+	res.spare = append(res.spare, res.Records...)
+	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], spare: res.spare}
+}
+
+func (res *Result) refuse(c RefusalClass, m *Mapping, text string) {
+	res.spare = append(res.spare, res.Records...)
+	res.Records = res.Records[:0]
+	res.Refusal = &Refusal{Class: c, Text: text}
+	if m != nil {
+		res.Refusal.Mapping = m.Name
+	}
+}
+
+// run is the working memory of one event's application.
+type run struct {
+	rules   *Rules
+	source  *Source
+	mapping *Mapping
+	event   *event.Event
+	trace   *Trace
+
+	vm    vm.VM
+	env   map[string]any
+	slots []any // of source.paths
+	its   []any // of mapping.it
+	it    any   // the element, when it is no text of the document
+
+	device   Row
+	deviceID string
+	sought   bool // the device was looked for
+
+	values     []spec.Value
+	blobs      []*event.Blob
+	violations []spec.Violation
+	missed     []string // look-ups that found nothing, for messages
+}
+
+func newRun(r *Rules, s *Source) *run {
+	n := 0
+	for _, m := range s.Mappings {
+		if m.it != nil {
+			n = max(n, m.it.Len())
+		}
+	}
+	x := &run{rules: r, source: s, env: map[string]any{}, slots: make([]any, s.paths.Len()), its: make([]any, n)}
+	return x
+}
+
+func (r *run) begin(ev *event.Event, tr *Trace) {
+	r.event, r.trace, r.env[runName] = ev, tr, r
+}
+
+// release lets go of everything of the event: its memory is its body's.
+func (r *run) release() {
+	clear(r.slots)
+	clear(r.its)
+	clear(r.env)
+	clear(r.values)
+	clear(r.blobs)
+	r.event, r.trace, r.mapping, r.it, r.device = nil, nil, nil, nil, nil
+	r.deviceID, r.sought, r.missed = "", false, nil
+	r.source.runs.Put(r)
+}
+
+func (r *run) matches(m *Mapping) (bool, error) {
+	if m.when == nil {
+		r.trace.add(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: true})
+		return true, nil
+	}
+	ok, err := r.condition(m.when)
+	r.tell(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: ok && err == nil, Err: err}, m.when)
+	return ok && err == nil, err
+}
+
+// tell adds a step about an expression to the trace, if there is one.
+func (r *run) tell(s Step, e *expression) {
+	if r.trace != nil {
+		s.Place, s.Expr, s.Value = e.place, e.text, r.saw(e, nil)
+		r.trace.add(s)
+	}
+}
+
+func (r *run) condition(e *expression) (bool, error) {
+	v, err := r.eval(e)
+	if err != nil || v == nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("%s at %s: want true or false, got %s", e.text, e.place, describe(v))
+	}
+	return b, nil
+}
+
+// apply writes the records of one mapping that matches.
+func (r *run) apply(m *Mapping, res *Result) {
+	for _, ig := range m.ignore {
+		ok, err := r.condition(ig.when)
+		r.tell(Step{What: "ignore", Name: ig.because, OK: ok, Err: err}, ig.when)
+		if err != nil {
+			res.refuse(Refused, m, err.Error())
+			return
+		}
+		if ok {
+			res.Ignored = append(res.Ignored, IgnoredBy{m.Name, ig.because})
+			return
+		}
+	}
+	if m.To == nil {
+		res.refuse(Unmapped, m, fmt.Sprintf("mapping %s matches but none of its ignore rules does", m.Name))
+		return
+	}
+	if m.device && r.findDevice(res) == nil {
+		res.refuse(UnknownDevice, m, r.unknownDevice())
+		return
+	}
+	if err := r.elements(m, res); err != nil {
+		res.refuse(Refused, m, err.Error())
+	}
+}
+
+// findDevice looks the event's device up by the source's candidates in turn.
+func (r *run) findDevice(res *Result) Row {
+	if r.sought {
+		return r.device
+	}
+	r.sought = true
+	for _, e := range r.source.deviceIDs {
+		v, err := r.eval(e)
+		id, ok := asText(v)
+		if err != nil || !ok || id == "" {
+			r.tell(Step{What: "device", Err: err}, e)
+			continue
+		}
+		if r.deviceID == "" {
+			r.deviceID = strings.Clone(id)
+		}
+		r.device = r.source.devices.Row(id)
+		r.tell(Step{What: "device", OK: r.device != nil}, e)
+		if r.device != nil {
+			r.deviceID = strings.Clone(id)
+			break
+		}
+	}
+	res.Device = r.deviceID
+	return r.device
+}
+
+// unknownDevice says what was tried, and gives the row to paste.
+func (r *run) unknownDevice() string {
+	t := r.source.devices
+	if t == nil {
+		return "the source has no device table: add \"device: {from: [...]}\" to " + r.source.place.File
+	}
+	if r.deviceID == "" {
+		var tried []string
+		for _, e := range r.source.deviceIDs {
+			tried = append(tried, e.text)
+		}
+		return fmt.Sprintf("the event names no device: %s gave nothing", strings.Join(tried, ", "))
+	}
+	return fmt.Sprintf("device %q is not in %s; add a row: %s%s", r.deviceID, t.File, r.deviceID, strings.Repeat(",", len(t.Columns)-1))
+}
+
+// elements runs record once, or for each element.
+func (r *run) elements(m *Mapping, res *Result) error {
+	if m.each == nil {
+		return r.record(m, res, 0)
+	}
+	if m.eachRaw >= 0 {
+		raw, _ := r.slots[m.eachRaw].(event.Raw)
+		n := 0
+		var err error
+		for el := range func(yield func(event.Raw) bool) { event.Elements(raw, yield) } {
+			if err = r.event.FillRaw(el, m.it, r.its[:m.it.Len()]); err == nil {
+				err = r.record(m, res, n)
+			}
+			if n++; err != nil {
+				return err
+			}
+		}
+		return noElements(m, n)
+	}
+	v, err := r.eval(m.each)
+	if err != nil {
+		return err
+	}
+	list, ok := v.([]any)
+	if !ok && v != nil {
+		list = []any{v}
+	}
+	for n, el := range list {
+		r.it = el
+		if err := r.record(m, res, n); err != nil {
+			return err
+		}
+	}
+	r.it = nil
+	return noElements(m, len(list))
+}
+
+func noElements(m *Mapping, n int) error {
+	if n == 0 {
+		return fmt.Errorf("each: %s at %s gave no element", m.each.text, m.each.place)
+	}
+	return nil
+}
+
+// eval runs one expression.
+func (r *run) eval(e *expression) (any, error) {
+	if e.isConst {
+		return e.constant, nil
+	}
+	if e.single {
+		return r.use(&e.uses[0]), nil
+	}
+	for i := range e.uses {
+		if u := &e.uses[i]; u.root != rootLocal {
+			r.env[u.name] = r.use(u)
+		}
+	}
+	v, err := r.vm.Run(e.program, r.env)
+	if err == nil {
+		return v, nil
+	}
+	var fe *exprfile.Error
+	place, text := e.place, err.Error()
+	if errors.As(err, &fe) {
+		text = fe.Message
+		place.Col += fe.From
+	}
+	return nil, fmt.Errorf("%s at %s: %s", e.text, place, text)
+}
+
+// use fetches the value of a name.
+func (r *run) use(u *use) any {
+	switch u.root {
+	case rootEvent:
+		return r.slots[u.slot]
+	case rootIt:
+		if r.mapping.eachRaw >= 0 {
+			return r.its[u.slot]
+		}
+		v := r.it
+		for _, s := range u.steps {
+			key := any(s.Name)
+			if s.List {
+				key = s.Index
+			}
+			v, _ = memberOf(v, key)
+		}
+		return v
+	case rootDevice:
+		if v, ok := r.device[u.key]; ok {
+			return v
+		}
+		return nil
+	case rootRequest:
+		return requestValue(&r.event.Request, u)
+	}
+	return r.env[u.name]
+}
+
+func requestValue(q *event.Request, u *use) any {
+	from := map[string]string(nil)
+	switch u.key {
+	case "path":
+		from = q.Params
+	case "query":
+		from = q.Query
+	case "header":
+		from = q.Header
+	case "remote":
+		return q.Remote
+	case "received":
+		return q.Received.Format(time.RFC3339Nano)
+	case "method":
+		return q.Method
+	case "url":
+		return q.Path
+	}
+	if v, ok := from[u.sub]; ok && u.sub != "" {
+		return v
+	}
+	return nil
+}
+
+// saw lists what an expression's names were, for a message; f, if not nil,
+// tells whether they have to be masked.
+func (r *run) saw(e *expression, f *spec.Field) string {
+	var b strings.Builder
+	for i := range e.uses {
+		u := &e.uses[i]
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		v := r.use(u)
+		text := describe(v)
+		if s, ok := asText(v); ok && f != nil && f.Mask != spec.Open {
+			text = f.Masked(s)
+		}
+		fmt.Fprintf(&b, "%s = %s", u.name, text)
+	}
+	return b.String()
+}
+
+// Answer builds the reply to the sender of an event, by the source's rules.
+// ev may be nil (the body could not be read).
+func (r *Rules) Answer(s *Source, o Outcome, ev *event.Event) Answer {
+	if ev == nil {
+		ev = new(event.Event)
+	}
+	run := s.runs.Get().(*run)
+	defer run.release()
+	run.begin(ev, nil)
+	if len(s.answers) > 0 {
+		_ = ev.Fill(&s.paths, run.slots) // what it could read is there
+	}
+	for i := range s.answers {
+		a := &s.answers[i]
+		if !a.fits(o) {
+			continue
+		}
+		if a.when != nil {
+			if ok, err := run.condition(a.when); err != nil || !ok {
+				continue
+			}
+		}
+		return run.answer(a)
+	}
+	if o == Full {
+		return Answer{Status: 503, Header: [][2]string{{"Retry-After", "5"}}}
+	}
+	return Answer{Status: 200}
+}
+
+func (r *run) answer(a *answer) Answer {
+	out := Answer{Status: a.status, Header: a.header}
+	json := slices.ContainsFunc(a.header, func(h [2]string) bool { return strings.Contains(h[1], "json") })
+	for _, p := range a.body {
+		if p.value == nil {
+			out.Body = append(out.Body, p.text...)
+			continue
+		}
+		v, _ := r.eval(p.value)
+		s, _ := asText(v)
+		if json {
+			lit := event.AppendString(nil, s)
+			s = string(lit[1 : len(lit)-1])
+		}
+		out.Body = append(out.Body, s...)
+	}
+	return out
+}

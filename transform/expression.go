@@ -1,0 +1,462 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	exprfile "github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+
+	"yiqiao/transform/event"
+)
+
+// expression is a compiled right-hand side. It is immutable.
+//
+// A member chain of a known root (event.a.b) is one name of the environment:
+// while compiling, the chains of a whole source are collected into one set of
+// paths, which a single walk over the document fills; see event.Fill.
+type expression struct {
+	text     string
+	place    Place
+	program  *vm.Program // nil if constant or a single name
+	constant any         // if isConst
+	isConst  bool
+	single   bool // the expression is just uses[0]
+	uses     []use
+}
+
+// use is one name that an expression needs in its environment.
+type use struct {
+	name  string // "event.a.b": also what a person reads
+	root  root
+	slot  int          // of event and it
+	steps []event.Step // of it
+	key   string       // of device: the column; of request: the member
+	sub   string       // of request: the name in path, query, header
+	from  int          // where the root stands in the expression, in characters
+}
+
+type root int
+
+const (
+	rootLocal root = iota // a let: already in the environment
+	rootEvent
+	rootIt
+	rootDevice
+	rootRequest
+)
+
+var roots = map[string]root{"event": rootEvent, "it": rootIt, "device": rootDevice, "request": rootRequest}
+
+// scope is what an expression may refer to.
+type scope struct {
+	event  *event.Paths
+	it     *event.Paths // nil: the mapping has no each
+	device *Table       // nil: no device table
+	tables map[string]*Table
+	inline map[string]inlineTable
+	lets   map[string]*Table // nil table: any value
+}
+
+type inlineTable map[string]any
+
+func (s *scope) names() []string {
+	names := []string{"event", "device", "request"}
+	if s.it != nil {
+		names = append(names, "it")
+	}
+	for n := range s.tables {
+		names = append(names, n)
+	}
+	for n := range s.inline {
+		names = append(names, n)
+	}
+	for n := range s.lets {
+		names = append(names, n)
+	}
+	return names
+}
+
+// requestMembers are those of `request`; true: it has names below it.
+var requestMembers = map[string]bool{
+	"path": true, "query": true, "header": true,
+	"remote": false, "received": false, "method": false, "url": false,
+}
+
+// names that the compiler puts into expressions; a person cannot write them.
+const (
+	runName    = "$run"
+	memberFunc = "$member"
+	rowFunc    = "$row"
+)
+
+// compile compiles c. Problems are reported at their place in the file; the
+// expression returned is nil if there were any.
+func (s *scope) compile(c code) *expression {
+	v := &chains{scope: s, code: c, known: map[string]use{}, local: map[string]bool{}}
+	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v), expr.DisableBuiltin("now")}
+	for _, f := range functions {
+		options = append(options, expr.Function(f.name, f.expr()))
+	}
+	options = append(options, expr.Function(memberFunc, memberOf), expr.Function(rowFunc, rowOf))
+
+	before := len(*c.file.problems)
+	program, err := expr.Compile(c.text, options...)
+	if err != nil {
+		s.exprError(c, err)
+	}
+	if len(*c.file.problems) > before {
+		return nil
+	}
+	e := &expression{text: c.text, place: c.place, program: program}
+	root := program.Node()
+	e.uses = v.uses(&root)
+	switch n := root.(type) {
+	case *ast.StringNode:
+		e.constant, e.isConst = n.Value, true
+	case *ast.IntegerNode:
+		e.constant, e.isConst = n.Value, true
+	case *ast.FloatNode:
+		e.constant, e.isConst = n.Value, true
+	case *ast.BoolNode:
+		e.constant, e.isConst = n.Value, true
+	case *ast.NilNode:
+		e.isConst = true
+	case *ast.IdentifierNode:
+		e.single = len(e.uses) == 1
+	}
+	if e.isConst || e.single {
+		e.program = nil
+	}
+	return e
+}
+
+// exprError reports an error of expr's own parser or checker.
+func (s *scope) exprError(c code, err error) {
+	var fe *exprfile.Error
+	if !errors.As(err, &fe) {
+		c.problem(0, 1, Problem{Rule: "expression", Text: err.Error()})
+		return
+	}
+	p := Problem{Rule: "expression", Text: fe.Message}
+	from, to := fe.From, fe.To
+	switch {
+	case strings.Contains(fe.Message, "integer") && strings.Contains(fe.Message, "range"):
+		// The lexer tells the end of the number.
+		for text := []rune(c.text); from > 0 && from < len(text) && '0' <= text[from-1] && text[from-1] <= '9'; {
+			from--
+		}
+		p.Text = "this number is too large"
+		p.Hint = `a code is a text: write '"34010241011328001001"'`
+	case strings.Contains(fe.Message, "unexpected token") && strings.Contains(c.text, "'") && strings.Contains(c.text, "="):
+		p.Hint = "compare with == and write texts in double quotes"
+	case strings.HasPrefix(fe.Message, "unexpected token Operator(\"=\")"):
+		p.Hint = "compare with =="
+	}
+	if strings.HasPrefix(fe.Message, "unknown builtin") || strings.HasPrefix(fe.Message, "unknown name") {
+		p.Rule = "unknown-name"
+	}
+	c.problem(from, max(to-from, 1), p)
+}
+
+// chains is the visitor that turns member chains into names and tables into
+// look-ups. expr walks children first, so a chain grows from its root.
+type chains struct {
+	*scope
+	code  code
+	known map[string]use  // chains by their canonical text
+	local map[string]bool // names that the expression itself declares
+}
+
+func (v *chains) problem(n ast.Node, width int, p Problem) {
+	v.code.problem(n.Location().From, width, p)
+}
+
+// Visit implements ast.Visitor.
+func (v *chains) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.VariableDeclaratorNode:
+		v.local[n.Name] = true
+	case *ast.ChainNode:
+		// Chains are safe against nil by themselves: a?.b is a.b.
+		switch n.Node.(type) {
+		case *ast.IdentifierNode, *ast.CallNode:
+			*node = n.Node
+		}
+	case *ast.MemberNode:
+		v.memberNode(node, n)
+	case *ast.CallNode:
+		v.callNode(n)
+	}
+}
+
+func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
+	base, isName := n.Node.(*ast.IdentifierNode)
+	if isName && !v.local[base.Value] {
+		if name, u, ok := v.extend(base, n.Property); ok {
+			v.known[name] = u
+			ast.Patch(node, &ast.IdentifierNode{Value: name})
+			return
+		}
+		_, site := v.tables[base.Value]
+		_, inline := v.inline[base.Value]
+		if _, let := v.lets[base.Value]; (site || inline) && !let {
+			ast.Patch(node, call(rowFunc, &ast.IdentifierNode{Value: runName}, &ast.StringNode{Value: base.Value}, n.Property))
+			return
+		}
+	}
+	if s, ok := n.Property.(*ast.StringNode); ok {
+		if t := v.tableOf(n.Node); t != nil && !slices.Contains(t.Columns, s.Value) {
+			v.unknownColumn(n, t, s.Value)
+		}
+	}
+	ast.Patch(node, call(memberFunc, n.Node, n.Property))
+}
+
+func call(name string, args ...ast.Node) *ast.CallNode {
+	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: name}, Arguments: args}
+}
+
+// tableOf returns the site table that a node is a row of, if that is known.
+func (v *chains) tableOf(n ast.Node) *Table {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return v.lets[n.Value]
+	case *ast.ChainNode:
+		return v.tableOf(n.Node)
+	case *ast.CallNode:
+		callee, ok := n.Callee.(*ast.IdentifierNode)
+		if ok && callee.Value == rowFunc || ok && callee.Value == "lookup" && len(n.Arguments) == 3 {
+			if s, ok := n.Arguments[1].(*ast.StringNode); ok {
+				return v.tables[s.Value]
+			}
+		}
+	}
+	return nil
+}
+
+func (v *chains) unknownColumn(n ast.Node, t *Table, column string) {
+	v.problem(n, len([]rune(column)), Problem{
+		Rule: "unknown-column", Text: fmt.Sprintf("table %s (%s) has no column %q", t.Name, t.File, column), Hint: hint(column, t.Columns),
+	})
+}
+
+// extend adds a static property to the chain that base is.
+func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name string, u use, ok bool) {
+	u, known := v.known[base.Value]
+	if !known {
+		r, isRoot := roots[base.Value]
+		if !isRoot {
+			return "", use{}, false
+		}
+		if _, shadowed := v.lets[base.Value]; shadowed {
+			return "", use{}, false
+		}
+		u = use{name: base.Value, root: r, from: base.Location().From}
+	}
+	var step event.Step
+	switch p := property.(type) {
+	case *ast.StringNode:
+		step.Name = p.Value
+	case *ast.IntegerNode:
+		if u.root != rootEvent && u.root != rootIt || p.Value < 0 {
+			return "", use{}, false
+		}
+		step = event.Step{Index: p.Value, List: true}
+	default:
+		return "", use{}, false
+	}
+	switch u.root {
+	case rootDevice:
+		if u.key != "" {
+			return "", use{}, false
+		}
+		if v.device != nil && !slices.Contains(v.device.Columns, step.Name) {
+			v.unknownColumn(property, v.device, step.Name)
+		}
+		u.key = step.Name
+	case rootRequest:
+		if !v.requestStep(&u, property, step.Name) {
+			return "", use{}, false
+		}
+	}
+	u.name = chainName(u.name, step)
+	return u.name, u, true
+}
+
+func (v *chains) requestStep(u *use, n ast.Node, name string) bool {
+	if u.key == "" {
+		if _, ok := requestMembers[name]; !ok {
+			v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request has no %q", name), Hint: hint(name, keys(requestMembers))})
+		}
+		u.key = name
+		return true
+	}
+	if !requestMembers[u.key] || u.sub != "" {
+		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request.%s has nothing below it", u.key)})
+		return true
+	}
+	u.sub = name
+	if u.key == "header" {
+		u.sub = strings.ToLower(name)
+	}
+	return true
+}
+
+// chainName is the canonical text of a chain: event.a["b-c"][0].
+func chainName(base string, s event.Step) string {
+	if s.List {
+		return base + "[" + strconv.Itoa(s.Index) + "]"
+	}
+	for i, r := range s.Name {
+		if !(r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || i > 0 && '0' <= r && r <= '9') {
+			return base + "[" + strconv.Quote(s.Name) + "]"
+		}
+	}
+	return base + "." + s.Name
+}
+
+// chainSteps parses what chainName wrote.
+func chainSteps(name string) []event.Step {
+	tree, err := parser.Parse(name)
+	if err != nil {
+		return nil
+	}
+	var steps []event.Step
+	for n := tree.Node; ; {
+		if c, ok := n.(*ast.ChainNode); ok {
+			n = c.Node
+			continue
+		}
+		m, ok := n.(*ast.MemberNode)
+		if !ok {
+			slices.Reverse(steps)
+			return steps
+		}
+		switch p := m.Property.(type) {
+		case *ast.StringNode:
+			steps = append(steps, event.Step{Name: p.Value})
+		case *ast.IntegerNode:
+			steps = append(steps, event.Step{Index: p.Value, List: true})
+		}
+		n = m.Node
+	}
+}
+
+// callNode checks the function's name and arguments and hands it the run.
+func (v *chains) callNode(n *ast.CallNode) {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok || callee.Value == memberFunc || callee.Value == rowFunc {
+		return
+	}
+	f := functionByName(callee.Value)
+	if f == nil {
+		v.problem(n.Callee, len([]rune(callee.Value)), Problem{
+			Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: hint(callee.Value, functionNames()),
+		})
+		return
+	}
+	if len(n.Arguments) > 0 {
+		if id, ok := n.Arguments[0].(*ast.IdentifierNode); ok && id.Value == runName {
+			return // visited before
+		}
+	}
+	if len(n.Arguments) < f.min || f.max >= 0 && len(n.Arguments) > f.max {
+		v.problem(n, len([]rune(callee.Value)), Problem{Rule: "arguments", Text: fmt.Sprintf("%s takes %s, got %d", f.name, f.arity(), len(n.Arguments)), Hint: f.usage})
+	}
+	if f.name == "lookup" {
+		v.checkLookup(n)
+	}
+	n.Arguments = append([]ast.Node{&ast.IdentifierNode{Value: runName}}, n.Arguments...)
+}
+
+func (v *chains) checkLookup(n *ast.CallNode) {
+	s, ok := n.Arguments[0].(*ast.StringNode)
+	if !ok {
+		return
+	}
+	t, site := v.tables[s.Value]
+	if _, inline := v.inline[s.Value]; !site && !inline {
+		v.problem(s, len([]rune(s.Value))+2, Problem{Rule: "unknown-table", Text: fmt.Sprintf("there is no table %q", s.Value), Hint: hint(s.Value, append(keys(v.tables), keys(v.inline)...))})
+		return
+	}
+	if len(n.Arguments) == 3 && t != nil {
+		if c, ok := n.Arguments[2].(*ast.StringNode); ok && !slices.Contains(t.Columns, c.Value) {
+			v.unknownColumn(c, t, c.Value)
+		}
+	}
+}
+
+// uses lists the names left in the finished tree, adds the chains among them
+// to the paths and reports those that are nothing.
+func (v *chains) uses(root *ast.Node) []use {
+	c := &collector{}
+	ast.Walk(root, c)
+	var list []use
+	seen := map[string]bool{}
+	for _, id := range c.idents {
+		name := id.Value
+		if seen[name] || name == runName || v.local[name] || slices.Contains(c.callees, id) {
+			continue
+		}
+		seen[name] = true
+		u, chain := v.known[name]
+		r, isRoot := roots[name]
+		_, let := v.lets[name]
+		switch {
+		case let:
+			u = use{name: name}
+		case chain:
+		case isRoot && (r == rootEvent || r == rootIt):
+			u = use{name: name, root: r, from: id.Location().From}
+		case isRoot:
+			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
+			continue
+		default:
+			v.problem(id, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("unknown name %q", name), Hint: hint(name, v.names())})
+			continue
+		}
+		switch {
+		case u.root == rootEvent:
+			u.slot = v.event.Add(chainSteps(u.name), false)
+		case u.root == rootIt && v.it == nil:
+			v.code.problem(u.from, len("it"), Problem{Rule: "unknown-name", Text: "there is no it without each", Hint: `add "each: event.…" to the mapping`})
+		case u.root == rootIt:
+			u.steps = chainSteps(u.name)
+			u.slot = v.it.Add(u.steps, false)
+		}
+		list = append(list, u)
+	}
+	return list
+}
+
+type collector struct {
+	idents  []*ast.IdentifierNode
+	callees []*ast.IdentifierNode
+}
+
+func (c *collector) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		c.idents = append(c.idents, n)
+	case *ast.CallNode:
+		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
+			c.callees = append(c.callees, id)
+		}
+	}
+}
+
+func keys[V any](m map[string]V) []string {
+	var ks []string
+	for k := range m {
+		ks = append(ks, k)
+	}
+	slices.Sort(ks)
+	return ks
+}

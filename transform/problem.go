@@ -1,0 +1,163 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Place is a position in a file that a person wrote. Line and Col count from 1,
+// Col in characters; 0 is unknown.
+type Place struct {
+	File      string
+	Line, Col int
+}
+
+func (p Place) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Problem is one thing wrong with the files of a site. Loading reports all of
+// them at once.
+type Problem struct {
+	Place
+	Rule    string // a word to search for: "unknown-field"
+	Text    string // what is wrong, what was wanted
+	Hint    string // what to do: `did you mean "snapTime"?`
+	Warning bool   // worth a look, but the rules can run
+	line    string // the text of the line, for the excerpt
+	width   int    // characters under the caret
+}
+
+func (p Problem) Error() string {
+	s := p.Place.String() + ": " + p.Text
+	if p.Hint != "" {
+		s += "; " + p.Hint
+	}
+	return s
+}
+
+// Excerpt is the message with the line it is about and a caret under the part.
+func (p Problem) Excerpt() string {
+	var b strings.Builder
+	kind := ""
+	if p.Warning {
+		kind = "warning: "
+	}
+	fmt.Fprintf(&b, "%s: %s%s [%s]\n", p.Place, kind, p.Text, p.Rule)
+	if p.line != "" {
+		number := fmt.Sprint(p.Line)
+		fmt.Fprintf(&b, " %s | %s\n", number, strings.TrimRight(p.line, " \r"))
+		if p.Col > 0 {
+			fmt.Fprintf(&b, " %s | %s%s\n", strings.Repeat(" ", len(number)), blank(p.line, p.Col-1), strings.Repeat("^", max(p.width, 1)))
+		}
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(&b, "   = %s\n", p.Hint)
+	}
+	return b.String()
+}
+
+// blank is as wide on a terminal as the first n characters of line: a Chinese
+// character takes two columns.
+func blank(line string, n int) string {
+	var b strings.Builder
+	for _, r := range line {
+		if n == 0 {
+			break
+		}
+		n--
+		switch {
+		case r == '\t':
+			b.WriteByte('\t')
+		case r >= 0x1100:
+			b.WriteString("  ")
+		default:
+			b.WriteByte(' ')
+		}
+	}
+	return b.String() + strings.Repeat(" ", n)
+}
+
+// Problems is a list of problems as an error.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Errors returns those that keep the rules from running.
+func (ps Problems) Errors() Problems {
+	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Warning })
+}
+
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return strings.Compare(fmt.Sprintf("%s\x00%06d%06d", a.File, a.Line, a.Col), fmt.Sprintf("%s\x00%06d%06d", b.File, b.Line, b.Col))
+	})
+}
+
+// didYouMean names the candidate nearest to what was written, if one is near.
+func didYouMean(got string, candidates []string) string {
+	best, at := "", len(got)/3+2
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < at {
+			best, at = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// hint is didYouMean, or else the whole list where it is short.
+func hint(got string, candidates []string) string {
+	candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
+	if s := didYouMean(got, candidates); s != "" {
+		return s
+	}
+	if len(candidates) > 0 && len(candidates) <= 24 {
+		return "there are: " + strings.Join(candidates, ", ")
+	}
+	return ""
+}
+
+// distance counts the edits (a swap of neighbours is one) from a to b.
+func distance(a, b string) int {
+	if utf8.RuneCountInString(a) > 64 || utf8.RuneCountInString(b) > 64 {
+		return 64
+	}
+	x, y := []rune(a), []rune(b)
+	rows := [3][]int{make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		older, last, now := rows[0], rows[1], rows[2]
+		now[0] = i
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				now[j] = min(now[j], older[j-2]+1)
+			}
+		}
+		rows[0], rows[1], rows[2] = last, now, older
+	}
+	return rows[1][len(y)]
+}

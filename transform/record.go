@@ -1,0 +1,295 @@
+package transform
+
+import (
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/segmentio/asm/base64"
+
+	"yiqiao/transform/event"
+	"yiqiao/transform/spec"
+)
+
+// Record is a document for one interface of the standard. Its pictures are not
+// in Doc: each stands in a hole, at the place where its Base64 belongs.
+type Record struct {
+	Interface *spec.Interface
+	Mapping   *Mapping
+	Doc       []byte
+	Holes     []Hole // in the order of At
+	// Device and Time are the values of the fields that identify the record;
+	// Distinct tells apart two records of one device and one second.
+	Device, Time, Distinct string
+}
+
+// Hole is where a picture belongs in a record.
+type Hole struct {
+	At   int // offset in Doc, between two quotes
+	Blob event.Blob
+}
+
+// Len is the length of the whole document in bytes.
+func (r *Record) Len() int {
+	n := len(r.Doc)
+	for i := range r.Holes {
+		n += r.Holes[i].len()
+	}
+	return n
+}
+
+func (h *Hole) len() int {
+	if h.Blob.Raw {
+		return base64.StdEncoding.EncodedLen(len(h.Blob.Data))
+	}
+	return len(h.Blob.Data)
+}
+
+// rawChunk is how many bytes of a raw picture become one piece: 12 KiB of
+// Base64 stay in the fastest cache.
+const rawChunk = 9 << 10
+
+// Pieces yields the document piece by piece. A raw picture is encoded chunk by
+// chunk into scratch (at least 12 KiB), so a piece is good until the next.
+func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		from := 0
+		for i := range r.Holes {
+			h := &r.Holes[i]
+			if !yield(r.Doc[from:h.At]) {
+				return
+			}
+			from = h.At
+			if !h.Blob.Raw {
+				if !yield(h.Blob.Data) {
+					return
+				}
+				continue
+			}
+			for data := h.Blob.Data; len(data) > 0; {
+				n := min(len(data), rawChunk)
+				m := base64.StdEncoding.EncodedLen(n)
+				base64.StdEncoding.Encode(scratch[:m], data[:n])
+				if !yield(scratch[:m]) {
+					return
+				}
+				data = data[n:]
+			}
+		}
+		yield(r.Doc[from:])
+	}
+}
+
+// record evaluates and proves one record and appends it to the result.
+func (r *run) record(m *Mapping, res *Result, element int) error {
+	for _, l := range m.lets {
+		v, err := r.eval(l.value)
+		if r.trace != nil {
+			r.trace.add(Step{What: "let", Name: l.name, Place: l.value.place, Expr: l.value.text, Value: describe(v), OK: err == nil, Err: err})
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+		r.env[l.name] = v
+	}
+	n := len(m.To.Fields)
+	if cap(r.values) < n {
+		r.values, r.blobs = make([]spec.Value, n), make([]*event.Blob, n)
+	}
+	r.values, r.blobs = r.values[:n], r.blobs[:n]
+	clear(r.values)
+	clear(r.blobs)
+	r.missed = r.missed[:0]
+	for i := range m.fields {
+		if err := r.field(m, &m.fields[i]); err != nil {
+			return err
+		}
+	}
+	m.To.Omit(r.values)
+	if err := r.check(m); err != nil {
+		return err
+	}
+	rec := res.next()
+	rec.Interface, rec.Mapping = m.To, m
+	r.write(rec)
+	return r.identify(m, rec, element)
+}
+
+// next returns a record at the end of the result, with the buffers of one
+// that is no longer used.
+func (res *Result) next() *Record {
+	var rec Record
+	if n := len(res.spare); n > 0 {
+		rec = res.spare[n-1]
+		res.spare = res.spare[:n-1]
+	}
+	clear(rec.Holes)
+	res.Records = append(res.Records, Record{Doc: rec.Doc[:0], Holes: rec.Holes[:0]})
+	return &res.Records[len(res.Records)-1]
+}
+
+// field evaluates one field. Conversions: a number for a text is its digits;
+// nothing else is converted.
+func (r *run) field(m *Mapping, rule *fieldRule) error {
+	f := &m.To.Fields[rule.index]
+	v, err := r.eval(rule.value)
+	if err == nil {
+		err = r.assign(f, rule.index, v)
+	}
+	if r.trace != nil {
+		value := describe(v)
+		if s, ok := asText(v); ok && f.Mask != spec.Open {
+			value = f.Masked(s)
+		}
+		r.trace.add(Step{What: "field", Name: f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
+	}
+	if err != nil {
+		return fmt.Errorf("%s (%s): %w%s", f.Name, f.Label, err, r.because(rule.value, f))
+	}
+	return nil
+}
+
+func (r *run) assign(f *spec.Field, i int, v any) error {
+	out := &r.values[i]
+	switch v := v.(type) {
+	case nil:
+	case string:
+		*out = spec.Value{Kind: spec.Text, Text: v}
+		if f.Format == spec.GF005 && v != "" {
+			return fmt.Errorf("want a picture, got %s: write picture(…)", describe(v))
+		}
+	case int:
+		*out = spec.Value{Kind: numberKind(f), Text: strconv.Itoa(v)}
+	case float64:
+		*out = spec.Value{Kind: numberKind(f), Text: strconv.FormatFloat(v, 'f', -1, 64)}
+	case *event.Blob:
+		if f.Format != spec.GF005 {
+			return fmt.Errorf("want a text, got %s", v)
+		}
+		*out = spec.Value{Kind: spec.Picture, Data: v.Data, Raw: v.Raw}
+		r.blobs[i] = v
+	default:
+		return fmt.Errorf("want a text, got %s", describe(v))
+	}
+	return nil
+}
+
+func numberKind(f *spec.Field) spec.Kind {
+	if f.Type == spec.Integer {
+		return spec.Number
+	}
+	return spec.Text
+}
+
+// check proves the record against the standard; all violations are told, each
+// with the expression that is to blame.
+func (r *run) check(m *Mapping) error {
+	r.violations = m.To.Check(r.values, r.violations[:0])
+	var texts []string
+	for _, v := range r.violations {
+		text := v.Error()
+		for i := range m.fields {
+			if rule := &m.fields[i]; v.Field == &m.To.Fields[rule.index] {
+				text += r.because(rule.value, v.Field)
+			}
+		}
+		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text, Warning: v.Severity == spec.Warning})
+		if v.Severity != spec.Warning {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(texts, "; "))
+}
+
+func fieldName(f *spec.Field) string {
+	if f == nil {
+		return ""
+	}
+	return f.Name
+}
+
+// because names the expression behind a value, its place, and what it saw.
+func (r *run) because(e *expression, f *spec.Field) string {
+	s := fmt.Sprintf(" [%s at %s", e.text, e.place)
+	if saw := r.saw(e, f); saw != "" {
+		s += "; " + saw
+	}
+	for _, m := range r.missed {
+		s += "; " + m
+	}
+	return s + "]"
+}
+
+// write writes the fields that are there, in the standard's order.
+func (r *run) write(rec *Record) {
+	doc := append(rec.Doc, '{')
+	for i := range r.values {
+		v := &r.values[i]
+		if v.Kind == spec.Missing {
+			continue
+		}
+		if len(doc) > 1 {
+			doc = append(doc, ',')
+		}
+		doc = append(doc, '"')
+		doc = append(doc, rec.Interface.Fields[i].Name...)
+		doc = append(doc, '"', ':')
+		switch v.Kind {
+		case spec.Number:
+			doc = append(doc, v.Text...)
+		case spec.Picture:
+			doc = append(doc, '"')
+			rec.Holes = append(rec.Holes, Hole{len(doc), *r.blobs[i]})
+			doc = append(doc, '"')
+		default:
+			doc = event.AppendString(doc, v.Text)
+		}
+	}
+	rec.Doc = append(doc, '}')
+}
+
+// identify finds out what makes the record one of its kind.
+func (r *run) identify(m *Mapping, rec *Record, element int) error {
+	if i := m.To.Device; i >= 0 {
+		rec.Device = r.values[i].Text
+	}
+	if i := m.To.Time; i >= 0 {
+		rec.Time = r.values[i].Text
+	}
+	if m.distinct == nil {
+		rec.Distinct = rec.digest()
+	} else {
+		v, err := r.eval(m.distinct)
+		if err != nil {
+			return fmt.Errorf("distinct: %w", err)
+		}
+		s, ok := asText(v)
+		if !ok {
+			// Without the number that the device usually gives, two events of
+			// one second must not become one: fall back to the content.
+			s = rec.digest()
+		}
+		rec.Distinct = s
+	}
+	if r.trace != nil {
+		r.trace.add(Step{What: "record", Name: m.To.Name, Note: m.To.Title, Value: fmt.Sprintf("element %d: device %s, time %s, distinct %s", element, rec.Device, rec.Time, rec.Distinct), OK: true})
+	}
+	return nil
+}
+
+// digest tells two contents apart, pictures included (two faces of one second
+// differ in nothing else). It is no defence: the key made of it is.
+func (r *Record) digest() string {
+	h := xxhash.New()
+	_, _ = h.Write(r.Doc)
+	for i := range r.Holes {
+		_, _ = h.Write(r.Holes[i].Blob.Data)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,263 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"yiqiao/transform/event"
+)
+
+// Source is a compiled vendor protocol: where it posts, which device it is,
+// how it is answered, and its mappings. It is immutable.
+type Source struct {
+	Name, Title string
+	Routes      []Route
+	Mappings    []*Mapping
+
+	place     Place
+	unwrap    []string
+	deviceIDs []*expression
+	devices   *Table // nil: the source has no device table
+	zone      zone
+	otherwise string // why events without a mapping are ignored; empty: they are dead letters
+	answers   []answer
+	paths     event.Paths
+	runs      sync.Pool
+}
+
+// Route is a place where a source listens: "POST", "/hikvision/{device}".
+type Route struct{ Method, Path string }
+
+func (r Route) String() string { return r.Method + " " + r.Path }
+
+// Outcome is what became of an event, as far as its sender is concerned.
+type Outcome string
+
+// The outcomes that a source may answer differently.
+const (
+	Accepted  Outcome = "accepted"  // its records are durable
+	Duplicate Outcome = "duplicate" // they were durable already
+	Ignored   Outcome = "ignored"   // a rule says that it is of no interest
+	Kept      Outcome = "kept"      // it is a dead letter: the sender is not at fault
+	Full      Outcome = "full"      // it could not be stored: send it again
+)
+
+// Outcomes are all of them.
+var outcomes = []Outcome{Accepted, Duplicate, Ignored, Kept, Full}
+
+// Answer is the reply to a device.
+type Answer struct {
+	Status int
+	Header [][2]string
+	Body   []byte
+}
+
+type answer struct {
+	outcomes []Outcome // empty: all but Full
+	when     *expression
+	status   int
+	header   [][2]string
+	body     []piece
+}
+
+// piece is text, or an expression whose value stands there.
+type piece struct {
+	text  string
+	value *expression
+}
+
+// sourceBuilder collects a source while its files are read.
+type sourceBuilder struct {
+	source *Source
+	table  string // name of the device table
+	scope  scope
+	*file
+}
+
+// compileSource reads source.yaml.
+func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilder {
+	f, ms := parseFile(fileName, data, &l.problems)
+	s := &Source{Name: name, place: Place{fileName, 1, 1}}
+	s.zone = zone{source: l.zone, target: l.zone}
+	b := &sourceBuilder{source: s, file: f, table: "devices"}
+	b.scope = scope{event: &s.paths, tables: l.tables, lets: map[string]*Table{}}
+	if ms == nil {
+		return b
+	}
+	f.read(ms, "a source", []key{
+		{"title", true, func(n ast.Node) { s.Title, _ = f.text(n, "title") }},
+		{"listen", true, b.listen},
+		{"unwrap", false, func(n ast.Node) { s.unwrap = b.texts(n, "unwrap") }},
+		{"device", false, func(n ast.Node) { b.device(n, l) }},
+		{"time", false, b.time},
+		{"otherwise", false, b.otherwise},
+		{"answers", false, b.answers},
+	})
+	return b
+}
+
+// deviceTable returns the table that `device` is a row of.
+func (l *loader) deviceTable(b *sourceBuilder) *Table { return l.tables[b.table] }
+
+func (b *sourceBuilder) texts(n ast.Node, what string) []string {
+	var list []string
+	for _, e := range b.elements(n) {
+		if s, ok := b.text(e, what); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (b *sourceBuilder) listen(n ast.Node) {
+	for _, e := range b.elements(n) {
+		s, ok := b.text(e, "listen")
+		if !ok {
+			continue
+		}
+		method, path, ok := strings.Cut(s, " ")
+		path = strings.TrimSpace(path)
+		if !ok || !slices.Contains([]string{"GET", "POST", "PUT"}, method) || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/-/") {
+			b.at(e.GetToken(), "route", fmt.Sprintf("want a method and a path, got %q", s), `write for example "POST /vendor/{device}"`)
+			continue
+		}
+		b.source.Routes = append(b.source.Routes, Route{method, path})
+	}
+}
+
+func (b *sourceBuilder) device(n ast.Node, l *loader) {
+	var ids []ast.Node
+	named := false
+	b.read(b.members(n, "device"), "device", []key{
+		{"table", false, func(n ast.Node) {
+			b.table, named = b.text(n, "device.table")
+			if _, ok := l.tables[b.table]; !ok {
+				b.at(n.GetToken(), "unknown-table", fmt.Sprintf("there is no table %q", b.table), hint(b.table, keys(l.tables)))
+			}
+		}},
+		{"from", true, func(n ast.Node) { ids = b.elements(n) }},
+	})
+	if _, ok := l.tables[b.table]; !ok && !named {
+		b.at(n.GetToken(), "unknown-table", fmt.Sprintf("there is no table %q", b.table), "name it in yiqiao.yaml: tables: {"+b.table+": tables/"+b.table+".csv}")
+	}
+	b.source.devices = l.tables[b.table]
+	for _, id := range ids {
+		if c, ok := b.code(id, "device.from"); ok {
+			b.source.deviceIDs = append(b.source.deviceIDs, b.scope.compile(c))
+		}
+	}
+}
+
+func (b *sourceBuilder) time(n ast.Node) {
+	b.read(b.members(n, "time"), "time", []key{
+		{"zone", false, func(n ast.Node) {
+			s, _ := b.text(n, "time.zone")
+			loc, err := parseZone(s)
+			if err != nil {
+				b.at(n.GetToken(), "zone", err.Error(), "")
+				return
+			}
+			b.source.zone.source = loc
+		}},
+		{"correct", false, func(n ast.Node) {
+			s, _ := b.text(n, "time.correct")
+			d, err := time.ParseDuration(s)
+			if err != nil {
+				b.at(n.GetToken(), "duration", fmt.Sprintf("want a duration like -9m or 30s, got %q", s), "")
+			}
+			b.source.zone.correct = d
+		}},
+	})
+}
+
+func (b *sourceBuilder) otherwise(n ast.Node) {
+	b.read(b.members(n, "otherwise"), "otherwise", []key{
+		{"ignore", true, func(n ast.Node) { b.source.otherwise, _ = b.text(n, "otherwise.ignore") }},
+	})
+}
+
+func (b *sourceBuilder) answers(n ast.Node) {
+	for _, e := range b.elements(n) {
+		a := answer{status: 200}
+		b.read(b.members(e, "an answer"), "an answer", []key{
+			{"for", false, func(n ast.Node) { b.answerFor(&a, n) }},
+			{"when", false, func(n ast.Node) {
+				if c, ok := b.code(n, "when"); ok {
+					a.when = b.scope.compile(c)
+				}
+			}},
+			{"status", false, func(n ast.Node) {
+				s, _ := b.text(n, "status")
+				code, err := strconv.Atoi(s)
+				if err != nil || code < 100 || code > 599 {
+					b.at(n.GetToken(), "status", fmt.Sprintf("want an HTTP status like 200, got %q", s), "")
+				}
+				a.status = code
+			}},
+			{"type", false, func(n ast.Node) {
+				s, _ := b.text(n, "type")
+				a.header = append(a.header, [2]string{"Content-Type", s})
+			}},
+			{"headers", false, func(n ast.Node) {
+				for _, m := range b.members(n, "headers") {
+					s, _ := b.text(m.value, m.key)
+					a.header = append(a.header, [2]string{m.key, s})
+				}
+			}},
+			{"body", false, func(n ast.Node) { b.answerBody(&a, n) }},
+		})
+		b.source.answers = append(b.source.answers, a)
+	}
+}
+
+func (b *sourceBuilder) answerFor(a *answer, n ast.Node) {
+	for _, s := range b.texts(n, "for") {
+		if !slices.Contains(outcomes, Outcome(s)) {
+			var names []string
+			for _, o := range outcomes {
+				names = append(names, string(o))
+			}
+			b.at(n.GetToken(), "outcome", fmt.Sprintf("unknown outcome %q", s), hint(s, names))
+		}
+		a.outcomes = append(a.outcomes, Outcome(s))
+	}
+}
+
+// answerBody splits text with ${expressions}.
+func (b *sourceBuilder) answerBody(a *answer, n ast.Node) {
+	c, ok := b.code(n, "body")
+	if !ok {
+		return
+	}
+	rest := c.text
+	for {
+		text, after, found := strings.Cut(rest, "${")
+		a.body = append(a.body, piece{text: text})
+		if !found {
+			return
+		}
+		source, behind, closed := strings.Cut(after, "}")
+		if !closed {
+			c.problem(0, 1, Problem{Rule: "answer", Text: "${ without }"})
+			return
+		}
+		inner := c
+		inner.text = source
+		inner.place.Col += len([]rune(c.text[:len(c.text)-len(after)]))
+		a.body = append(a.body, piece{value: b.scope.compile(inner)})
+		rest = behind
+	}
+}
+
+func (a *answer) fits(o Outcome) bool {
+	if len(a.outcomes) == 0 {
+		return o != Full
+	}
+	return slices.Contains(a.outcomes, o)
+}
