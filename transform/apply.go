@@ -61,6 +61,7 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	run := s.runs.Get().(*run)
 	defer run.release()
 	run.begin(ev, tr)
+	defer func() { res.Device = run.deviceID }()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err.Error())
 		return
@@ -193,6 +194,11 @@ func (r *run) condition(e *expression) (bool, error) {
 // apply writes the records of one mapping that matches.
 func (r *run) apply(m *Mapping, res *Result) {
 	for _, ig := range m.ignore {
+		// A rule about the device says nothing of one that nobody knows: that
+		// is refused below.
+		if ig.when.usesDevice() && r.findDevice() == nil {
+			continue
+		}
 		ok, err := r.condition(ig.when)
 		r.tell(Step{What: "ignore", Name: ig.because, OK: ok, Err: err}, ig.when)
 		if err != nil {
@@ -208,7 +214,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 		res.refuse(Unmapped, m, fmt.Sprintf("mapping %s matches but none of its ignore rules does", m.Name))
 		return
 	}
-	if m.device && r.findDevice(res) == nil {
+	if m.device && r.findDevice() == nil {
 		res.refuse(UnknownDevice, m, r.unknownDevice())
 		return
 	}
@@ -218,46 +224,62 @@ func (r *run) apply(m *Mapping, res *Result) {
 }
 
 // findDevice looks the event's device up by the source's candidates in turn.
-func (r *run) findDevice(res *Result) Row {
+func (r *run) findDevice() Row {
 	if r.sought {
 		return r.device
 	}
 	r.sought = true
 	for _, e := range r.source.deviceIDs {
-		v, err := r.eval(e)
-		id, ok := asText(v)
-		if err != nil || !ok || id == "" {
-			r.tell(Step{What: "device", Err: err}, e)
+		id := r.candidate(e)
+		if id == "" {
 			continue
-		}
-		if r.deviceID == "" {
-			r.deviceID = strings.Clone(id)
 		}
 		r.device = r.source.devices.Row(id)
 		r.tell(Step{What: "device", OK: r.device != nil}, e)
-		if r.device != nil {
+		if r.deviceID == "" || r.device != nil {
 			r.deviceID = strings.Clone(id)
+		}
+		if r.device != nil {
 			break
 		}
 	}
-	res.Device = r.deviceID
 	return r.device
 }
 
-// unknownDevice says what was tried, and gives the row to paste.
+// candidate is the id that an expression gives, or nothing.
+func (r *run) candidate(e *expression) string {
+	v, err := r.eval(e)
+	id, ok := asText(v)
+	if err != nil || !ok || id == "" {
+		r.tell(Step{What: "device", Err: err}, e)
+		return ""
+	}
+	return id
+}
+
+// unknownDevice says what was tried, and gives a row to paste.
 func (r *run) unknownDevice() string {
 	t := r.source.devices
 	if t == nil {
 		return "the source has no device table: add \"device: {from: [...]}\" to " + r.source.place.File
 	}
-	if r.deviceID == "" {
-		var tried []string
-		for _, e := range r.source.deviceIDs {
-			tried = append(tried, e.text)
+	var tried, ids []string
+	for _, e := range r.source.deviceIDs {
+		id := r.candidate(e)
+		if id == "" {
+			tried = append(tried, e.text+" gave nothing")
+			continue
 		}
-		return fmt.Sprintf("the event names no device: %s gave nothing", strings.Join(tried, ", "))
+		tried = append(tried, fmt.Sprintf("%s = %q", e.text, id))
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
 	}
-	return fmt.Sprintf("device %q is not in %s; add a row: %s%s", r.deviceID, t.File, r.deviceID, strings.Repeat(",", len(t.Columns)-1))
+	if len(ids) == 0 {
+		return fmt.Sprintf("the event names no device: %s", strings.Join(tried, ", "))
+	}
+	return fmt.Sprintf("the device is not in %s: %s; add a row with an id that only this device has: %s%s",
+		t.File, strings.Join(tried, ", "), ids[0], strings.Repeat(",", len(t.Columns)-1))
 }
 
 // elements runs record once, or for each element.
@@ -349,7 +371,7 @@ func (r *run) use(u *use) any {
 		}
 		return v
 	case rootDevice:
-		if v, ok := r.device[u.key]; ok {
+		if v, ok := r.findDevice()[u.key]; ok {
 			return v
 		}
 		return nil

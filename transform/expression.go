@@ -31,6 +31,11 @@ type expression struct {
 	uses     []use
 }
 
+// usesDevice tells whether the expression needs the device's row.
+func (e *expression) usesDevice() bool {
+	return e != nil && slices.ContainsFunc(e.uses, func(u use) bool { return u.root == rootDevice })
+}
+
 // use is one name that an expression needs in its environment.
 type use struct {
 	name  string // "event.a.b": also what a person reads

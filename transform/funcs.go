@@ -262,9 +262,10 @@ func rowOf(args ...any) (any, error) {
 			return t["default"], nil
 		}
 	}
-	row := r.rules.tables[name].Row(key)
+	table := r.rules.tables[name]
+	row := table.Row(key)
 	if row == nil {
-		r.missed = append(r.missed, fmt.Sprintf("table %s has no row %q", name, key))
+		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, key))
 		return nil, nil
 	}
 	return row, nil

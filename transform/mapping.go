@@ -90,7 +90,7 @@ func (mf *mappingFile) expression(n ast.Node, what string) *expression {
 		return nil
 	}
 	e := mf.scope.compile(c)
-	if e != nil && slices.ContainsFunc(e.uses, func(u use) bool { return u.root == rootDevice }) {
+	if e.usesDevice() {
 		mf.m.device = true
 	}
 	return e

@@ -85,6 +85,7 @@ func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
 
 // record evaluates and proves one record and appends it to the result.
 func (r *run) record(m *Mapping, res *Result, element int) error {
+	r.missed = r.missed[:0]
 	for _, l := range m.lets {
 		v, err := r.eval(l.value)
 		if r.trace != nil {
@@ -102,7 +103,6 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	r.values, r.blobs = r.values[:n], r.blobs[:n]
 	clear(r.values)
 	clear(r.blobs)
-	r.missed = r.missed[:0]
 	for i := range m.fields {
 		if err := r.field(m, &m.fields[i]); err != nil {
 			return err

@@ -1,0 +1,160 @@
+package mappings_test
+
+import (
+	"bytes"
+	"flag"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"yiqiao/mappings"
+	"yiqiao/transform"
+	"yiqiao/transform/spec"
+)
+
+var update = flag.Bool("update", false, "write what the cases give as what is wanted")
+
+var vendors = []string{"dahua", "hikvision", "iflytek"}
+
+// load loads one vendor's pack with the tables beside it, as files of the
+// folder, so that -update sees what it wrote.
+func load(t *testing.T, vendor string) *transform.Rules {
+	t.Helper()
+	catalogue, err := spec.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []*transform.Table
+	for _, name := range []string{"devices", "people"} {
+		data, err := os.ReadFile(path.Join(vendor, "tables", name+".csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, problems := transform.ParseTable(name, name+".csv", data)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		tables = append(tables, table)
+	}
+	rules, problems := transform.Load(transform.Options{Catalogue: catalogue, Packs: []transform.Pack{{Prefix: "mappings", FS: os.DirFS(".")}}, Sources: []string{vendor}, Tables: tables})
+	for _, p := range problems {
+		t.Error(p.Excerpt())
+	}
+	if rules == nil {
+		t.FailNow()
+	}
+	return rules
+}
+
+// Every case of every pack gives what lies beside it, and every mapping has a
+// case.
+func TestCases(t *testing.T) {
+	cases, err := transform.Cases(transform.Pack{FS: os.DirFS(".")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]bool{}
+	for _, vendor := range vendors {
+		rules := load(t, vendor)
+		var results []transform.CaseResult
+		for _, c := range cases {
+			if c.Vendor != vendor {
+				continue
+			}
+			t.Run(c.ID(), func(t *testing.T) {
+				input, err := os.ReadFile(c.Input)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := rules.RunCase(c, input)
+				if err != nil {
+					t.Fatal(err)
+				}
+				results = append(results, res)
+				file := c.Want(res.Refused)
+				wanted[file] = true
+				if *update {
+					_ = os.Remove(c.Want(!res.Refused))
+					if err := os.WriteFile(file, res.Got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(string(want), string(res.Got)); d != "" {
+					t.Error(d)
+				}
+			})
+		}
+		if missed := rules.Uncovered(results); len(missed) > 0 {
+			t.Errorf("no case touches %v", missed)
+		}
+	}
+	left, err := fs.Glob(os.DirFS("."), "*/*.cases/*.want.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range left {
+		if !wanted[f] {
+			t.Errorf("%s belongs to no input", f)
+		}
+	}
+}
+
+// The binary holds every file of every pack.
+func TestEmbedded(t *testing.T) {
+	for _, vendor := range vendors {
+		err := fs.WalkDir(os.DirFS("."), vendor, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			want, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			got, err := mappings.FS.ReadFile(name)
+			if err != nil {
+				t.Errorf("%s is not embedded", name)
+			} else if !bytes.Equal(want, got) {
+				t.Errorf("%s differs from what is embedded", name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// No answer of a bundled source opens a gate, and each is a success for
+// whatever became of an event that was stored.
+func TestAnswers(t *testing.T) {
+	want := map[string]string{
+		"hikvision": "",
+		"dahua":     `{"Result":true,"Message":"Success"}`,
+		"iflytek":   `{"code":"0","errMsg":"","data":{}}`,
+	}
+	for _, vendor := range vendors {
+		rules := load(t, vendor)
+		s := rules.Source(vendor)
+		for _, o := range []transform.Outcome{transform.Accepted, transform.Duplicate, transform.Ignored, transform.Kept} {
+			a := rules.Answer(s, o, nil)
+			if a.Status != 200 || string(a.Body) != want[vendor] {
+				t.Errorf("%s %s: want 200 %s, got %d %s", vendor, o, want[vendor], a.Status, a.Body)
+			}
+			if strings.Contains(string(a.Body), "OpenStrobe") {
+				t.Errorf("%s opens a gate", vendor)
+			}
+		}
+		if a := rules.Answer(s, transform.Full, nil); a.Status != 503 || !slices.ContainsFunc(a.Header, func(h [2]string) bool { return h[0] == "Retry-After" }) {
+			t.Errorf("%s: want 503 with Retry-After for an event that could not be stored, got %+v", vendor, a)
+		}
+	}
+}
