@@ -131,7 +131,9 @@ type run struct {
 	values     []spec.Value
 	blobs      []*event.Blob
 	violations []spec.Violation
-	missed     []string // look-ups that found nothing, for messages
+	missed     []string     // look-ups that found nothing, for messages
+	args       []any        // of direct calls under way
+	pictures   []event.Blob // made of texts of the event
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -158,6 +160,8 @@ func (r *run) release() {
 	clear(r.blobs)
 	r.event, r.trace, r.mapping, r.it, r.device = nil, nil, nil, nil, nil
 	r.deviceID, r.sought, r.missed = "", false, nil
+	clear(r.pictures)
+	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)
 }
 
@@ -234,13 +238,14 @@ func (r *run) findDevice() Row {
 		if id == "" {
 			continue
 		}
-		r.device = r.source.devices.Row(id)
-		r.tell(Step{What: "device", OK: r.device != nil}, e)
-		if r.deviceID == "" || r.device != nil {
-			r.deviceID = strings.Clone(id)
-		}
-		if r.device != nil {
+		row := r.source.devices.find(id)
+		r.tell(Step{What: "device", OK: row != nil}, e)
+		if row != nil {
+			r.device, r.deviceID = row.cells, row.id
 			break
+		}
+		if r.deviceID == "" {
+			r.deviceID = strings.Clone(id)
 		}
 	}
 	return r.device
@@ -248,6 +253,10 @@ func (r *run) findDevice() Row {
 
 // candidate is the id that an expression gives, or nothing.
 func (r *run) candidate(e *expression) string {
+	if e.single && e.uses[0].root == rootRequest {
+		id, _ := requestText(&r.event.Request, &e.uses[0])
+		return id
+	}
 	v, err := r.eval(e)
 	id, ok := asText(v)
 	if err != nil || !ok || id == "" {
@@ -334,6 +343,9 @@ func (r *run) eval(e *expression) (any, error) {
 	if e.single {
 		return r.use(&e.uses[0]), nil
 	}
+	if e.call != nil {
+		return r.callDirect(e, e.call)
+	}
 	for i := range e.uses {
 		if u := &e.uses[i]; u.root != rootLocal {
 			r.env[u.name] = r.use(u)
@@ -376,12 +388,15 @@ func (r *run) use(u *use) any {
 		}
 		return nil
 	case rootRequest:
-		return requestValue(&r.event.Request, u)
+		if s, ok := requestText(&r.event.Request, u); ok {
+			return s
+		}
+		return nil
 	}
 	return r.env[u.name]
 }
 
-func requestValue(q *event.Request, u *use) any {
+func requestText(q *event.Request, u *use) (string, bool) {
 	from := map[string]string(nil)
 	switch u.key {
 	case "path":
@@ -391,18 +406,16 @@ func requestValue(q *event.Request, u *use) any {
 	case "header":
 		from = q.Header
 	case "remote":
-		return q.Remote
+		return q.Remote, true
 	case "received":
-		return q.Received.Format(time.RFC3339Nano)
+		return q.Received.Format(time.RFC3339Nano), true
 	case "method":
-		return q.Method
+		return q.Method, true
 	case "url":
-		return q.Path
+		return q.Path, true
 	}
-	if v, ok := from[u.sub]; ok && u.sub != "" {
-		return v
-	}
-	return nil
+	s, ok := from[u.sub]
+	return s, ok && u.sub != ""
 }
 
 // saw lists what an expression's names were, for a message; f, if not nil,

@@ -24,10 +24,11 @@ import (
 type expression struct {
 	text     string
 	place    Place
-	program  *vm.Program // nil if constant or a single name
+	program  *vm.Program // nil if constant, a single name or a direct call
 	constant any         // if isConst
 	isConst  bool
 	single   bool // the expression is just uses[0]
+	call     *directCall
 	uses     []use
 }
 
@@ -135,8 +136,10 @@ func (s *scope) compile(c code) *expression {
 		e.isConst = true
 	case *ast.IdentifierNode:
 		e.single = len(e.uses) == 1
+	case *ast.CallNode:
+		e.call = e.direct(n)
 	}
-	if e.isConst || e.single {
+	if e.isConst || e.single || e.call != nil {
 		e.program = nil
 	}
 	return e

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -172,7 +173,7 @@ func (r *run) formatTime(args []any, layout string) (any, error) {
 	return r.source.zone.format(t, layout), nil
 }
 
-func pictureFunc(_ *run, args []any) (any, error) {
+func pictureFunc(r *run, args []any) (any, error) {
 	var b *event.Blob
 	switch v := args[0].(type) {
 	case nil:
@@ -183,7 +184,9 @@ func pictureFunc(_ *run, args []any) (any, error) {
 		if v == "" {
 			return nil, nil
 		}
-		b = &event.Blob{Data: []byte(v)}
+		// Nobody writes to a blob, and it lives no longer than the event that
+		// the text is of.
+		b = r.picture(unsafe.Slice(unsafe.StringData(v), len(v)))
 	default:
 		return nil, fmt.Errorf("want a picture, got %s", describe(v))
 	}
@@ -197,7 +200,7 @@ func pictureFunc(_ *run, args []any) (any, error) {
 		return b, nil
 	}
 	if skip := dataPrefix(b.Data); skip > 0 {
-		b = &event.Blob{Data: b.Data[skip:]}
+		b = r.picture(b.Data[skip:])
 	}
 	// That the text is Base64 of a picture is proved by the catalogue (GF005),
 	// once; here only what can never be one is turned away.
@@ -205,6 +208,12 @@ func pictureFunc(_ *run, args []any) (any, error) {
 		return nil, notAPicture(b.Data)
 	}
 	return b, nil
+}
+
+// picture makes a blob of a text's bytes.
+func (r *run) picture(data []byte) *event.Blob {
+	r.pictures = append(r.pictures, event.Blob{Data: data})
+	return &r.pictures[len(r.pictures)-1]
 }
 
 func notAPicture(b []byte) error {

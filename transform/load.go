@@ -175,7 +175,7 @@ func (l *loader) digest(o Options) string {
 		}
 		slices.Sort(ids)
 		for _, id := range ids {
-			fmt.Fprintf(h, "%s %q %q\n", t.Name, id, t.rows[id])
+			fmt.Fprintf(h, "%s %q %q\n", t.Name, id, t.rows[id].cells)
 		}
 	}
 	fmt.Fprintf(h, "%q %s\n", o.Sources, l.zone)

@@ -20,18 +20,30 @@ type Table struct {
 	Name    string
 	File    string
 	Columns []string
-	rows    map[string]Row
+	rows    map[string]*tableRow // by each id
 	count   int
 }
 
 // Row is one row by column. An empty cell is a missing value: it has no entry.
 type Row = map[string]any
 
+type tableRow struct {
+	id    string // by which it was found
+	cells Row
+}
+
 // Len is the number of rows.
 func (t *Table) Len() int { return t.count }
 
 // Row finds a row by one of its ids, whatever its case; nil if there is none.
 func (t *Table) Row(id string) Row {
+	if r := t.find(id); r != nil {
+		return r.cells
+	}
+	return nil
+}
+
+func (t *Table) find(id string) *tableRow {
 	if t == nil {
 		return nil
 	}
@@ -49,7 +61,7 @@ var excelNumber = regexp.MustCompile(`^\d(\.\d+)?[eE]\+\d+$`)
 // with # are comments.
 func ParseTable(name, fileName string, data []byte) (*Table, Problems) {
 	var ps Problems
-	t := &Table{Name: name, File: fileName, rows: map[string]Row{}}
+	t := &Table{Name: name, File: fileName, rows: map[string]*tableRow{}}
 	f := &file{name: fileName, problems: &ps}
 	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
 	if !utf8.Valid(data) {
@@ -135,7 +147,8 @@ func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 	}
 	t.count++
 	for _, id := range strings.Split(cells[0], "|") {
-		id = strings.ToLower(strings.TrimSpace(id))
+		name := strings.TrimSpace(id)
+		id = strings.ToLower(name)
 		if id == "" {
 			continue
 		}
@@ -144,6 +157,6 @@ func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 			continue
 		}
 		seen[id] = line
-		t.rows[id] = row
+		t.rows[id] = &tableRow{name, row}
 	}
 }
