@@ -11,6 +11,7 @@ build:
 
 test: setup check
 	$(GO) test -race -timeout 20m ./...
+	$(GO) test -run "Allocations|InFlight" ./proxy ./transform/...
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
@@ -21,7 +22,7 @@ check:
 # One run, three programs for one job: floor (the unavoidable passes), product,
 # naive. Ratios count; bench.json holds the figures.
 bench:
-	$(GO) test -run '^TestBench$$' -count=1 -v ./proxy -bench-json $(CURDIR)/bench.json
+	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^BenchmarkHotPath$$" -benchtime 1s -count=1 ./proxy
 
 fuzz:
 	for f in FuzzJSON FuzzDecode; do $(GO) test -run xxx -fuzz "^$$f$$" -fuzztime 60s ./transform/event || exit 1; done

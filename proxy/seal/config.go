@@ -1,0 +1,143 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config names the cipher and its parameters. The standard (规范) states none of
+// them, so each is a setting. The zero value is what the platforms known so far
+// use: rsa-aes, ecb, 128 bits, chars, pkcs1v15, base64, a fresh key per record.
+type Config struct {
+	// Suite is "rsa-aes" (default) or "plain". Plain hides nothing: the caller
+	// allows it only towards a platform on loopback.
+	Suite string
+	// Mode of the block cipher: "ecb" (default), "cbc" or "gcm".
+	Mode string
+	// Bits of the session key: 128 (default), 192 or 256.
+	Bits int
+	// Key says how the session key stands inside "encrypted": "chars" (default),
+	// random letters and digits whose bytes are the key itself; "hex" or
+	// "base64", the text form of random bytes.
+	Key string
+	// IV of cbc and gcm: "prefix" (default), random and in front of the
+	// ciphertext; "zero"; "key", the first bytes of the session key. ecb has none.
+	IV string
+	// RSA padding: "pkcs1v15" (default), "oaep-sha1", "oaep-sha256" or
+	// "oaep-sha256-mgf1-sha1", which is what a Java platform means by
+	// OAEPWithSHA-256AndMGF1Padding unless it gives parameters.
+	RSA string
+	// Output is the text form of both members: "base64" (default) or "hex".
+	Output string
+	// Reuse is the number of records sealed under one session key; 0 and 1 make
+	// a fresh key for each. At most MaxReuse.
+	Reuse int
+}
+
+// MaxReuse bounds Config.Reuse. It keeps the chance that two random GCM nonces
+// of one key meet below 2^-56.
+const MaxReuse = 1 << 20
+
+// withDefaults fills the empty fields.
+func (c Config) withDefaults() Config {
+	set := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	set(&c.Suite, "rsa-aes")
+	set(&c.Mode, "ecb")
+	set(&c.Key, "chars")
+	set(&c.RSA, "pkcs1v15")
+	set(&c.Output, "base64")
+	if c.Mode != "ecb" {
+		set(&c.IV, "prefix")
+	}
+	if c.Bits == 0 {
+		c.Bits = 128
+	}
+	return c
+}
+
+// Validate reports every value that is not one of those wanted, one error a
+// line, each beginning with the name of the key. The suite "plain" looks at
+// Output only.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var problems []error
+	one := func(key, got string, wanted []string) {
+		if !slices.Contains(wanted, got) {
+			problems = append(problems, fmt.Errorf("%s: want %s, got %q", key, either(wanted), got))
+		}
+	}
+	one("suite", c.Suite, names(suites(), func(s suite) string { return s.name }))
+	one("output", c.Output, names(encodings(), func(e encoding) string { return e.name }))
+	if c.Suite == "plain" {
+		return errors.Join(problems...)
+	}
+	one("mode", c.Mode, names(modes(), func(m mode) string { return m.name }))
+	if !slices.Contains([]int{128, 192, 256}, c.Bits) {
+		problems = append(problems, fmt.Errorf("bits: want 128, 192 or 256, got %d", c.Bits))
+	}
+	one("key", c.Key, names(keyForms(), func(f keyForm) string { return f.name }))
+	one("rsa", c.RSA, names(paddings(), func(p padding) string { return p.name }))
+	if c.Mode != "ecb" {
+		one("iv", c.IV, []string{"prefix", "zero", "key"})
+	} else if c.IV != "" {
+		problems = append(problems, fmt.Errorf("iv: mode ecb has none, want it left out, got %q", c.IV))
+	}
+	return errors.Join(append(problems, c.validateReuse())...)
+}
+
+func (c Config) validateReuse() error {
+	if c.Reuse < 0 || c.Reuse > MaxReuse {
+		return fmt.Errorf("reuse: want 0 to %d records, got %d", MaxReuse, c.Reuse)
+	}
+	if c.Reuse > 1 && c.Mode == "gcm" && c.IV != "prefix" {
+		return fmt.Errorf("reuse: want 0 or iv: prefix, got %d with iv: %s: "+
+			"gcm with one key and one IV for two records gives both away", c.Reuse, c.IV)
+	}
+	return nil
+}
+
+// String is the configuration in one line, as logs and health pages show it:
+// "rsa-aes ecb-128 chars pkcs1v15 base64".
+func (c Config) String() string {
+	c = c.withDefaults()
+	if c.Suite == "plain" {
+		return c.Suite + " " + c.Output
+	}
+	parts := []string{c.Suite, c.Mode + "-" + strconv.Itoa(c.Bits), c.Key, c.RSA, c.Output}
+	if c.IV != "" {
+		parts = append(parts, "iv="+c.IV)
+	}
+	if c.Reuse > 1 {
+		parts = append(parts, "reuse="+strconv.Itoa(c.Reuse))
+	}
+	return strings.Join(parts, " ")
+}
+
+func names[T any](rows []T, name func(T) string) []string {
+	all := make([]string, len(rows))
+	for i, row := range rows {
+		all[i] = name(row)
+	}
+	return all
+}
+
+// named finds the row that Validate has already seen to be there.
+func named[T any](rows []T, want string, name func(T) string) T {
+	return rows[slices.IndexFunc(rows, func(row T) bool { return name(row) == want })]
+}
+
+// either writes the list as "a, b or c".
+func either(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
