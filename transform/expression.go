@@ -164,6 +164,9 @@ func (s *scope) exprError(c code, err error) {
 		p.Hint = `a code is a text: write '"34010241011328001001"'`
 	case strings.Contains(fe.Message, "unexpected token") && strings.Contains(c.text, "'") && strings.Contains(c.text, "="):
 		p.Hint = "compare with == and write texts in double quotes"
+	case strings.HasPrefix(fe.Message, "unexpected token EOF"):
+		p.Text = "the expression ends too early"
+		p.Hint = "a value, a bracket or a quote is missing at its end"
 	case strings.HasPrefix(fe.Message, "unexpected token Operator(\"=\")"):
 		p.Hint = "compare with =="
 	}

@@ -137,7 +137,7 @@ func TestExpressionProblems(t *testing.T) {
 		{`people["x"].zjh`, `example.yaml:1:13: table people (people.csv) has no column "zjh"; did you mean "zjhm"?`},
 		{`lookup("people", "x", "nme")`, `example.yaml:1:23: table people (people.csv) has no column "nme"; did you mean "name"?`},
 		{`lookup("peple", "x")`, `example.yaml:1:8: there is no table "peple"; did you mean "people"?`},
-		{`event.x ==`, `example.yaml:1:10: unexpected token EOF`},
+		{`event.x ==`, `example.yaml:1:10: the expression ends too early; a value, a bracket or a quote is missing at its end`},
 		{`event.x = 5`, `example.yaml:1:9: unexpected token Operator("="); compare with ==`},
 		{`34010241011328001001`, `example.yaml:1:1: this number is too large; a code is a text: write '"34010241011328001001"'`},
 		{`it.x`, `example.yaml:1:1: there is no it without each; add "each: event.…" to the mapping`},
