@@ -1,0 +1,146 @@
+package disk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"yiqiao/proxy/store"
+)
+
+// lease of a lane's head.
+type lease struct {
+	seq      int64
+	token    int64
+	until    time.Time
+	settling bool // its end is being written: nobody else gets it
+}
+
+// Claim implements store.Store.
+func (s *Store) Claim(ctx context.Context, now time.Time, max int, length time.Duration) ([]store.Claim, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	// Held while the heads are read: a settlement takes its lease away after
+	// its commit, so no head is seen here that is settled already.
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	rows, err := s.readers.QueryContext(ctx, `SELECT e.seq, e.id, e.lane, e.attempts, e.admitted, e.size, e.source, e.mapping, e.interface, e.device, e.generation
+		FROM lane l JOIN entry e ON e.seq = l.head WHERE l.due <= ? ORDER BY l.head LIMIT ?`, nanos(now), max+len(s.leases.byLane))
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer rows.Close()
+	var claims []store.Claim
+	for rows.Next() && len(claims) < max {
+		var c store.Claim
+		var seq, admitted int64
+		l := &c.Labels
+		if err := rows.Scan(&seq, &c.ID, &c.Lane, &c.Attempts, &admitted, &c.Size, &l.Source, &l.Mapping, &l.Interface, &l.Device, &l.Generation); err != nil {
+			return nil, explain(err)
+		}
+		if held := s.leases.byLane[c.Lane]; held != nil && (held.settling || held.until.After(now)) {
+			continue
+		}
+		s.leases.token++
+		c.Token, c.Admitted = s.leases.token, timeOf(admitted)
+		s.leases.byLane[c.Lane] = &lease{seq: seq, token: c.Token, until: now.Add(length)}
+		claims = append(claims, c)
+	}
+	return claims, explain(rows.Err())
+}
+
+// Extend implements store.Store.
+func (s *Store) Extend(ctx context.Context, now time.Time, c store.Claim, length time.Duration) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	l := s.leases.byLane[c.Lane]
+	if l == nil || l.token != c.Token || l.settling || !l.until.After(now) {
+		return fmt.Errorf("entry %q: %w", c.ID, store.ErrFenced)
+	}
+	l.until = now.Add(length)
+	return nil
+}
+
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o store.Outcome) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	s.leases.Lock()
+	l := s.leases.byLane[c.Lane]
+	if l == nil || l.token != c.Token || l.settling {
+		s.leases.Unlock()
+		return fmt.Errorf("entry %q: %w", c.ID, store.ErrFenced)
+	}
+	l.settling = true
+	s.leases.Unlock()
+
+	err := s.do(ctx, 0, func(t *txn) error { return t.settle(l.seq, c.Lane, o) })
+
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	l.settling = false
+	if err == nil {
+		delete(s.leases.byLane, c.Lane)
+	}
+	return err
+}
+
+func (t *txn) settle(seq int64, lane string, o store.Outcome) error {
+	var size int64
+	if err := t.tx.QueryRow("SELECT size FROM entry WHERE seq = ?", seq).Scan(&size); err != nil {
+		return err
+	}
+	tried := 1
+	if o.Free {
+		tried = 0
+	}
+	switch o.Do {
+	case store.Retry:
+		at := nanos(o.At)
+		if _, err := t.tx.Exec("UPDATE entry SET due = ?, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", at, tried, string(o.Reason.Class), o.Reason.Text, seq); err != nil {
+			return err
+		}
+		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", at, lane)
+		return err
+	case store.Delivered:
+		if err := t.remove(seq); err != nil {
+			return err
+		}
+	case store.Bury:
+		if _, err := t.tx.Exec("UPDATE entry SET dead = 1, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", tried, string(o.Reason.Class), o.Reason.Text, seq); err != nil {
+			return err
+		}
+		t.count.dead++
+		t.count.deadBytes += size
+	default:
+		return fmt.Errorf("unknown outcome %s", o.Do)
+	}
+	t.count.ready--
+	t.count.readyBytes -= size
+	return t.advance(lane)
+}
+
+// advance makes the lane's next entry its head.
+func (t *txn) advance(lane string) error {
+	var seq, due int64
+	err := t.tx.QueryRow("SELECT seq, due FROM entry WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = t.tx.Exec("DELETE FROM lane WHERE name = ?", lane)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.tx.Exec("UPDATE lane SET head = ?, due = ? WHERE name = ?", seq, due, lane)
+	return err
+}

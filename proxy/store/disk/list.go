@@ -1,0 +1,107 @@
+package disk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"yiqiao/proxy/store"
+)
+
+// Load implements store.Store.
+func (s *Store) Load(ctx context.Context, id string, dst []byte) ([]byte, error) {
+	if err := s.enter(ctx); err != nil {
+		return dst, err
+	}
+	defer s.leave()
+	rows, err := s.readers.QueryContext(ctx, "SELECT b.data FROM entry e JOIN body b ON b.seq = e.seq WHERE e.id = ?", id)
+	if err != nil {
+		return dst, explain(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return dst, explain(err)
+		}
+		return dst, fmt.Errorf("entry %q: %w", id, store.ErrNotFound)
+	}
+	var data sql.RawBytes
+	if err := rows.Scan(&data); err != nil {
+		return dst, explain(err)
+	}
+	return append(dst, data...), nil
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, f store.Filter) ([]store.Info, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	where, args := []string{"1"}, []any{}
+	add := func(clause string, on bool, value ...any) {
+		if on {
+			where, args = append(where, clause), append(args, value...)
+		}
+	}
+	add("id = ?", f.ID != "", f.ID)
+	add("dead = ?", f.State != "", f.State == store.Dead)
+	add("source = ?", f.Source != "", f.Source)
+	add("interface = ?", f.Interface != "", f.Interface)
+	add("device = ?", f.Device != "", f.Device)
+	add("class = ?", f.Class != "", string(f.Class))
+	// An entry that has gone meanwhile has left its id: ids grow with time.
+	add("seq > COALESCE((SELECT seq FROM entry WHERE id = ?), (SELECT MAX(seq) FROM entry WHERE id < ?), 0)", f.After != "", f.After, f.After)
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason
+		FROM entry WHERE `+strings.Join(where, " AND ")+" ORDER BY seq LIMIT ?", append(args, limit)...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer rows.Close()
+	var infos []store.Info
+	for rows.Next() {
+		var i store.Info
+		var dead bool
+		var due, admitted int64
+		l := &i.Labels
+		if err := rows.Scan(&i.ID, &i.Lane, &dead, &due, &i.Attempts, &admitted, &i.Size, &l.Source, &l.Mapping, &l.Interface, &l.Device, &l.Generation, &i.Reason.Class, &i.Reason.Text); err != nil {
+			return nil, explain(err)
+		}
+		i.State, i.Due, i.Admitted = store.Ready, timeOf(due), timeOf(admitted)
+		if dead {
+			i.State, i.Due = store.Dead, time.Time{}
+		}
+		infos = append(infos, i)
+	}
+	return infos, explain(rows.Err())
+}
+
+// Stats implements store.Store.
+func (s *Store) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Stats{}, err
+	}
+	defer s.leave()
+	c := s.counters()
+	st := store.Stats{Ready: c.ready, ReadyBytes: c.readyBytes, Dead: c.dead, DeadBytes: c.deadBytes}
+	if err := s.readers.QueryRowContext(ctx, "SELECT COUNT(*) FROM key WHERE expires > ?", nanos(now)).Scan(&st.Keys); err != nil {
+		return st, explain(err)
+	}
+	var oldest int64
+	err := s.readers.QueryRowContext(ctx, "SELECT admitted FROM entry WHERE dead = 0 ORDER BY seq LIMIT 1").Scan(&oldest)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return st, explain(err)
+	default:
+		st.Oldest = timeOf(oldest)
+	}
+	return st, nil
+}
