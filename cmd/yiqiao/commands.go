@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"slices"
+)
+
+// stdio is where a command reads and writes, so that tests run it in-process.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Exit codes: 0 all well, 1 the command found something or could not do its
+// work, 2 it was called wrongly.
+const (
+	exitOK = iota
+	exitFailed
+	exitUsage
+)
+
+type command struct {
+	name, args, short string
+	run               func(ctx context.Context, io stdio, args []string) error
+}
+
+// commands in the order in which a newcomer needs them.
+func commands() []command {
+	return []command{
+		{"demo", "[-for DURATION]", "platform, proxy and simulated devices in one process: see records arrive", runDemo},
+		{"init", "DIR", "make a starter site", runInit},
+		{"serve", "[-site DIR]", "the daemon", runServe},
+		{"check", "[-site DIR]", "load everything, print every problem, touch nothing", runCheck},
+		{"test", "[-site DIR] [-run RE] [-update]", "run the cases beside the mappings", runTest},
+		{"map", "[-site DIR] [-trace] [-seal] VENDOR/EVENT [FILE]", "one payload in (a file or standard input), its records out", runMap},
+		{"dead", "list|show|retry|drop [-site DIR] [ID…]", "look at dead letters, map them again, drop them", runDead},
+		{"platform", "-listen ADDR -private-key FILE -records FILE", "a simulated platform", runPlatform},
+		{"simulate", "VENDOR -url URL [-devices N] [-rate R] [-for D]", "simulated devices", runSimulate},
+		{"health", "[-site DIR] [-url URL]", "ask a running daemon whether it is ready (for HEALTHCHECK)", runHealth},
+		{"version", "", "print the version", runVersion},
+	}
+}
+
+// usageError says that a command was called wrongly.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// errFindings ends a command with exit code 1; what there is to say was said.
+var errFindings = errors.New("findings")
+
+func run(ctx context.Context, io stdio, args []string) int {
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		help(io.out)
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitOK
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, io, args[1:])
+		var usage usageError
+		switch {
+		case err == nil, errors.Is(err, flag.ErrHelp):
+			return exitOK
+		case errors.Is(err, errFindings):
+			return exitFailed
+		case errors.As(err, &usage):
+			fmt.Fprintf(io.err, "yiqiao %s: %v\nusage: yiqiao %s %s\n", c.name, err, c.name, c.args)
+			return exitUsage
+		}
+		fmt.Fprintf(io.err, "yiqiao %s: %v\n", c.name, err)
+		return exitFailed
+	}
+	fmt.Fprintf(io.err, "yiqiao: unknown command %q; yiqiao help lists them\n", args[0])
+	return exitUsage
+}
+
+func help(w io.Writer) {
+	fmt.Fprintf(w, "yiqiao 译桥: devices' events in, records of 《智慧社区平台标准数据接入规范 V1.0.4》 out\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  yiqiao %-9s %s\n             %s\n", c.name, c.args, c.short)
+	}
+	fmt.Fprintf(w, "\nyiqiao COMMAND -h explains a command's flags.\n")
+}
+
+// flags makes a flag set that reports to the command's own stderr.
+func flags(io stdio, name string) *flag.FlagSet {
+	f := flag.NewFlagSet("yiqiao "+name, flag.ContinueOnError)
+	f.SetOutput(io.err)
+	return f
+}
+
+// parse parses flags that may stand before and behind the other words.
+func parse(f *flag.FlagSet, args []string) ([]string, error) {
+	var words []string
+	for {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usageError{err.Error()}
+		}
+		args = f.Args()
+		if len(args) == 0 {
+			return words, nil
+		}
+		words = append(words, args[0])
+		args = args[1:]
+	}
+}
+
+func runVersion(_ context.Context, io stdio, _ []string) error {
+	version, revision := "devel", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if v := info.Main.Version; v != "" && v != "(devel)" {
+			version = v
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	fmt.Fprintf(io.out, "yiqiao %s%s %s %s/%s, 规范 V1.0.4\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}

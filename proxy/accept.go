@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"yiqiao/proxy/store"
+	"yiqiao/transform"
+	"yiqiao/transform/event"
+)
+
+// work is the memory that one event needs on its way in. It is reused.
+type work struct {
+	event  event.Event
+	result transform.Result
+	sealed [][]byte // bodies of entries
+}
+
+var newWork = func() any { return new(work) }
+
+// Accept takes one event from its bytes to the store: decode, map, prove,
+// admit. When it returns without an error, the event is durable, as records,
+// as a duplicate of durable ones or as a dead letter that holds the whole
+// original, or a rule says that nobody wants it. An error means that it could
+// not be stored, and only that: the sender has to send it again.
+//
+// w.event.Request must be set. The answer to the sender is g.Rules.Answer.
+func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte) (transform.Outcome, error) {
+	ev, res := &w.event, &w.result
+	if err := g.Rules.Decode(s, ev, body); err != nil {
+		return p.keep(ctx, g, s, w, body, &transform.Refusal{Class: transform.Undecodable, Text: err.Error()})
+	}
+	g.Rules.Apply(s, ev, res, nil)
+	switch {
+	case res.Refusal != nil:
+		return p.keep(ctx, g, s, w, body, res.Refusal)
+	case len(res.Records) == 0:
+		p.metrics.ignored(s, res.Ignored)
+		return transform.Ignored, nil
+	}
+	entries, err := p.entries(g, s, w, body)
+	if err != nil {
+		return "", err
+	}
+	admissions, err := p.store.Admit(ctx, ev.Request.Received, entries)
+	if err != nil {
+		return "", err
+	}
+	return p.admitted(ctx, s, entries, admissions), nil
+}
+
+// keep admits the event as a dead letter. A resend of it is a duplicate.
+func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte, why *transform.Refusal) (transform.Outcome, error) {
+	q := &w.event.Request
+	device := w.result.Device
+	if device == "" {
+		device = q.Remote
+	}
+	sum := sha256.Sum256(body)
+	e := store.Entry{
+		ID: store.NewID(q.Received), Lane: "dead",
+		Key: p.vault.key("dead", s.Name, q.Path, device, string(sum[:])), KeyTTL: g.Config.Dedup.Window,
+		Labels: store.Labels{Source: s.Name, Mapping: why.Mapping, Device: device, Generation: g.Name()},
+		Dead:   &store.Reason{Class: store.Class(why.Class), Text: why.Text},
+	}
+	h := head{Source: s.Name, Mapping: why.Mapping, Generation: g.Name(), Request: keptRequest(q)}
+	if err := p.seal(w, 0, &e, h, nil, body); err != nil {
+		return "", err
+	}
+	entries := []store.Entry{e}
+	admissions, err := p.store.Admit(ctx, q.Received, entries)
+	if err != nil {
+		return "", err
+	}
+	if admissions[0].Duplicate {
+		return transform.Duplicate, nil
+	}
+	p.metrics.kept(s, e.Dead.Class)
+	p.log.WarnContext(ctx, "dead letter", "id", e.ID, "source", s.Name, "device", device, "class", e.Dead.Class, "reason", why.Text)
+	return transform.Kept, nil
+}
+
+// entries seals the records of an event, each with the whole original.
+func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte) ([]store.Entry, error) {
+	q := &w.event.Request
+	name := g.Name()
+	entries := make([]store.Entry, len(w.result.Records))
+	for i := range w.result.Records {
+		rec := &w.result.Records[i]
+		iface := rec.Interface.Name
+		e := &entries[i]
+		*e = store.Entry{
+			ID: store.NewID(q.Received), Lane: iface + " " + rec.Device,
+			Key: p.vault.key(iface, rec.Device, rec.Time, rec.Distinct), KeyTTL: g.Config.Dedup.Window,
+			Labels: store.Labels{Source: s.Name, Mapping: rec.Mapping.Name, Interface: iface, Device: w.result.Device, Generation: name},
+		}
+		if e.Labels.Device == "" {
+			e.Labels.Device = e.Lane[len(iface)+1:]
+		}
+		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
+		if err := p.seal(w, i, e, h, rec, body); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// seal writes the body of entry i into a buffer of w.
+func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Record, original []byte) error {
+	for len(w.sealed) <= i {
+		w.sealed = append(w.sealed, nil)
+	}
+	size := overhead + 2048 + len(original)
+	if rec != nil {
+		size += len(rec.Doc)
+	}
+	if cap(w.sealed[i]) < size {
+		p.buffers.put(w.sealed[i])
+		w.sealed[i] = p.buffers.get(size)
+	}
+	buf, err := appendEntry(p.vault.begin(w.sealed[i]), h, rec, original)
+	if err != nil {
+		return err
+	}
+	if cap(buf)-len(buf) < 16 {
+		buf = append(buf, make([]byte, 16)...)[:len(buf)]
+	}
+	w.sealed[i] = p.vault.end(buf, e.ID)
+	e.Body = w.sealed[i]
+	return nil
+}
+
+// admitted counts what the store said and wakes the delivery.
+func (p *Proxy) admitted(ctx context.Context, s *transform.Source, entries []store.Entry, admissions []store.Admission) transform.Outcome {
+	outcome := transform.Duplicate
+	for i, a := range admissions {
+		iface := entries[i].Labels.Interface
+		if a.Duplicate {
+			p.metrics.records.WithLabelValues(s.Name, iface, "duplicate").Inc()
+			p.log.DebugContext(ctx, "duplicate", "source", s.Name, "interface", iface, "device", entries[i].Labels.Device, "of", a.ID)
+			continue
+		}
+		outcome = transform.Accepted
+		p.metrics.records.WithLabelValues(s.Name, iface, "admitted").Inc()
+	}
+	if outcome == transform.Accepted {
+		p.wake()
+	}
+	return outcome
+}
+
+// release gives w's buffers back.
+func (p *Proxy) release(w *work) {
+	for i := range w.sealed {
+		p.buffers.put(w.sealed[i])
+		w.sealed[i] = nil
+	}
+	w.event.Request = event.Request{}
+	p.works.Put(w)
+}

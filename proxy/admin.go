@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"yiqiao/proxy/store"
+)
+
+// Admin is the handler for people and probes. It never shares a listener with
+// the devices.
+//
+//	GET  /-/healthy           the process lives
+//	GET  /-/ready             it takes events: 200 or 503, with details
+//	POST /-/reload            load the site's files now; answers with the problems
+//	GET  /metrics             Prometheus
+//	GET  /-/dead?source=…     list; GET /-/dead/{id}: one, with its original
+//	POST /-/dead/{id}/retry   map it again with the rules of now
+//	POST /-/dead/{id}/drop    remove it for good
+func (p *Proxy) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /-/ready", p.ready)
+	mux.HandleFunc("POST /-/reload", p.reload)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /-/dead", p.listDead)
+	mux.HandleFunc("GET /-/dead/{id}", p.showDead)
+	mux.HandleFunc("POST /-/dead/{id}/retry", p.retryDead)
+	mux.HandleFunc("POST /-/dead/{id}/drop", p.dropDead)
+	return sameSite(mux)
+}
+
+// sameSite refuses what a web page of another site makes a browser send: a
+// console on loopback is no defence against that.
+func sameSite(next http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(next) }
+
+func (p *Proxy) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	h := p.Health(ctx)
+	status := http.StatusOK
+	if !h.OK {
+		status = http.StatusServiceUnavailable
+	}
+	reply(w, status, h)
+}
+
+// ReloadReply answers POST /-/reload.
+type ReloadReply struct {
+	OK         bool     `json:"ok"`
+	Generation string   `json:"generation"` // in use now
+	Problems   []string `json:"problems,omitempty"`
+}
+
+func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
+	g, ps := p.Reload(r.Context(), "POST /-/reload")
+	out := ReloadReply{OK: g != nil, Generation: p.Generation().Name()}
+	for _, problem := range ps {
+		out.Problems = append(out.Problems, problem.Excerpt())
+	}
+	status := http.StatusOK
+	if g == nil {
+		status = http.StatusUnprocessableEntity
+	}
+	reply(w, status, out)
+}
+
+func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	f := store.Filter{Source: q.Get("source"), Interface: q.Get("interface"), Device: q.Get("device"), Class: store.Class(q.Get("class")), After: q.Get("after"), Limit: 100}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 && n <= 1000 {
+		f.Limit = n
+	}
+	list, err := p.ListDead(r.Context(), f)
+	replyOr(w, list, err)
+}
+
+func (p *Proxy) showDead(w http.ResponseWriter, r *http.Request) {
+	o, err := p.ShowDead(r.Context(), r.PathValue("id"))
+	replyOr(w, o, err)
+}
+
+func (p *Proxy) retryDead(w http.ResponseWriter, r *http.Request) {
+	out, err := p.RetryDead(r.Context(), r.PathValue("id"))
+	replyOr(w, out, err)
+}
+
+func (p *Proxy) dropDead(w http.ResponseWriter, r *http.Request) {
+	err := p.DropDead(r.Context(), r.PathValue("id"))
+	replyOr(w, struct{}{}, err)
+}
+
+func replyOr(w http.ResponseWriter, v any, err error) {
+	switch {
+	case err == nil:
+		reply(w, http.StatusOK, v)
+	case errors.Is(err, store.ErrNotFound):
+		reply(w, http.StatusNotFound, map[string]string{"error": err.Error()})
+	default:
+		reply(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+	}
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // the asker is gone
+}

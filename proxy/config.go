@@ -1,0 +1,245 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"yiqiao/proxy/seal"
+	"yiqiao/transform"
+)
+
+// Config is yiqiao.yaml. Every key but those of platform has a default.
+type Config struct {
+	Listen   string            `yaml:"listen"`
+	Platform PlatformConfig    `yaml:"platform"`
+	Store    StoreConfig       `yaml:"store"`
+	Dedup    DedupConfig       `yaml:"dedup"`
+	Sources  []string          `yaml:"sources"`
+	Tables   map[string]string `yaml:"tables"`
+	Admin    AdminConfig       `yaml:"admin"`
+	Limits   LimitsConfig      `yaml:"limits"`
+	Log      LogConfig         `yaml:"log"`
+}
+
+// PlatformConfig says where records go and how they are sealed.
+type PlatformConfig struct {
+	URL         string        `yaml:"url"`       // http://ip:port/api/v1
+	AppKey      string        `yaml:"appKey"`    // 规范 1.2: on the URL of every request
+	PublicKey   string        `yaml:"publicKey"` // Base64 X.509 or PEM, or file:NAME
+	Cipher      CipherConfig  `yaml:"cipher"`
+	Timeout     time.Duration `yaml:"timeout"`
+	Concurrency int           `yaml:"concurrency"`
+	Later       []string      `yaml:"later"`       // codes that mean: try again later
+	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+}
+
+// CipherConfig is seal.Config as a person writes it.
+type CipherConfig struct {
+	Suite  string `yaml:"suite"`
+	Mode   string `yaml:"mode"`
+	Bits   int    `yaml:"bits"`
+	Key    string `yaml:"key"`
+	IV     string `yaml:"iv"`
+	RSA    string `yaml:"rsa"`
+	Output string `yaml:"output"`
+	Reuse  int    `yaml:"reuse"`
+}
+
+// StoreConfig chooses the store: a folder of this machine, or a Redis.
+type StoreConfig struct {
+	Disk     string `yaml:"disk"`
+	Redis    string `yaml:"redis"`
+	Prefix   string `yaml:"prefix"` // of Redis keys
+	Key      string `yaml:"key"`    // file:NAME or 64 hex digits; seals entries at rest
+	MaxBytes Size   `yaml:"maxBytes"`
+}
+
+// DedupConfig says for how long a resend is a duplicate.
+type DedupConfig struct {
+	Window time.Duration `yaml:"window"`
+}
+
+// AdminConfig is the listener for people and probes.
+type AdminConfig struct {
+	Listen string `yaml:"listen"`
+}
+
+// LimitsConfig bounds what devices can ask of the process.
+type LimitsConfig struct {
+	Body   Size `yaml:"body"`   // of one request
+	Memory Size `yaml:"memory"` // of all requests under way
+}
+
+// LogConfig shapes the log.
+type LogConfig struct {
+	Format string `yaml:"format"` // text or json
+	Level  string `yaml:"level"`  // debug, info, warn, error
+}
+
+// Size is a number of bytes, written as 16MB or 512KiB.
+type Size int64
+
+// UnmarshalYAML reads a size.
+func (s *Size) UnmarshalYAML(b []byte) error {
+	text := strings.Trim(strings.TrimSpace(string(b)), `"'`)
+	number := strings.TrimRight(text, "KMGTiBb ")
+	units := map[string]int64{"": 1, "B": 1, "KB": 1 << 10, "KIB": 1 << 10, "K": 1 << 10, "MB": 1 << 20, "MIB": 1 << 20, "M": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30, "G": 1 << 30}
+	unit, ok := units[strings.ToUpper(strings.TrimSpace(text[len(number):]))]
+	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || !ok || n < 0 {
+		return fmt.Errorf("want a size like 16MB, got %q", text)
+	}
+	*s = Size(n * float64(unit))
+	return nil
+}
+
+func defaults() Config {
+	return Config{
+		Listen:   ":8080",
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8},
+		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
+		Dedup:    DedupConfig{Window: 72 * time.Hour},
+		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
+		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
+		Log:      LogConfig{Format: "text", Level: "info"},
+	}
+}
+
+// ConfigFile is the name of a site's configuration inside its folder.
+const ConfigFile = "yiqiao.yaml"
+
+// envName is ${NAME} in a value.
+var envName = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// parseConfig reads yiqiao.yaml. Unknown keys are problems with a place;
+// ${NAME} in a value is taken from the environment. Without serve, what only
+// the daemon needs (secrets, the platform) may be missing.
+func parseConfig(name string, data []byte, serve bool) (*Config, transform.Problems) {
+	doc, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, transform.Problems{transform.YAMLProblem(name, data, err)}
+	}
+	var ps transform.Problems
+	for _, d := range doc.Docs {
+		if d.Body != nil && serve {
+			ast.Walk(&environment{name: name, data: data, problems: &ps}, d.Body)
+		}
+	}
+	c := defaults()
+	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
+		if err := yaml.NodeToValue(doc.Docs[0].Body, &c, yaml.Strict()); err != nil {
+			return nil, append(ps, transform.YAMLProblem(name, data, err))
+		}
+	}
+	if len(ps) > 0 || !serve {
+		return &c, ps
+	}
+	if err := c.check(); err != nil {
+		for _, e := range err {
+			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "config", Text: e.Error()})
+		}
+	}
+	return &c, ps
+}
+
+// environment puts the environment's values into the texts of a document.
+type environment struct {
+	name     string
+	data     []byte
+	problems *transform.Problems
+}
+
+func (v *environment) Visit(n ast.Node) ast.Visitor {
+	s, ok := n.(*ast.StringNode)
+	if !ok {
+		return v
+	}
+	s.Value = envName.ReplaceAllStringFunc(s.Value, func(ref string) string {
+		name := envName.FindStringSubmatch(ref)[1]
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			p := transform.ProblemAt(v.name, v.data, s.GetToken().Position.Line, s.GetToken().Position.Column, len(ref))
+			p.Rule, p.Text = "environment", fmt.Sprintf("the environment variable %q is not set", name)
+			p.Hint = "set it where yiqiao is started, or in its service file"
+			*v.problems = append(*v.problems, p)
+		}
+		return value
+	})
+	return v
+}
+
+// check proves the values against each other.
+func (c *Config) check() (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if u, err := url.Parse(c.Platform.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		fail("platform.url: want the platform's address like http://192.0.2.10:8000/api/v1, got %q", c.Platform.URL)
+	}
+	if c.Platform.AppKey == "" {
+		fail("platform.appKey: want the appKey that the platform's administrator gave (规范 1.2)")
+	}
+	if c.Platform.PublicKey == "" && c.Platform.Cipher.Suite != "plain" {
+		fail("platform.publicKey: want the publicKey that the platform's administrator gave (规范 1.2), or file:NAME")
+	}
+	if c.Store.Disk != "" && c.Store.Redis != "" {
+		fail("store: disk and redis are given, want one")
+	}
+	if c.Store.Redis != "" && c.Store.Key == "" {
+		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
+	}
+	if c.Store.Disk == "" && c.Store.Redis == "" {
+		c.Store.Disk = "data"
+	}
+	if c.Dedup.Window <= 0 {
+		fail("dedup.window: want a duration like 72h, got %s", c.Dedup.Window)
+	}
+	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
+		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)
+	}
+	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
+		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
+	}
+	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		fail("log.format: want text or json, got %q", c.Log.Format)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		fail("log.level: want debug, info, warn or error, got %q", c.Log.Level)
+	}
+	return errs
+}
+
+func (c CipherConfig) seal() seal.Config {
+	return seal.Config{Suite: c.Suite, Mode: c.Mode, Bits: c.Bits, Key: c.Key, IV: c.IV, RSA: c.RSA, Output: c.Output, Reuse: c.Reuse}
+}
+
+// fileOrText returns the content of file:NAME (inside dir unless absolute), or
+// the text itself.
+func fileOrText(dir, s string) ([]byte, error) {
+	name, ok := strings.CutPrefix(s, "file:")
+	if !ok {
+		return []byte(s), nil
+	}
+	b, err := os.ReadFile(inside(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %q", inside(dir, name))
+	}
+	return b, err
+}
+
+func inside(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}

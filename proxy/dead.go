@@ -1,0 +1,138 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yiqiao/proxy/store"
+	"yiqiao/transform"
+)
+
+// DeadLetter is a dead letter for a person.
+type DeadLetter struct {
+	ID         string    `json:"id"`
+	Admitted   time.Time `json:"admitted"`
+	Class      string    `json:"class"`
+	Reason     string    `json:"reason"`
+	Source     string    `json:"source"`
+	Mapping    string    `json:"mapping,omitempty"`
+	Interface  string    `json:"interface,omitempty"`
+	Device     string    `json:"device,omitempty"`
+	Generation string    `json:"generation"`
+	Attempts   int       `json:"attempts"`
+	Size       int       `json:"size"`
+}
+
+// Original is a dead letter opened: the request as it came, and the record if
+// it got that far.
+type Original struct {
+	DeadLetter
+	Request request `json:"request"`
+	Record  string  `json:"record,omitempty"` // pictures described, not shown
+	Body    []byte  `json:"body"`
+}
+
+// ListDead lists dead letters, oldest first.
+func (p *Proxy) ListDead(ctx context.Context, f store.Filter) ([]DeadLetter, error) {
+	f.State = store.Dead
+	infos, err := p.store.List(ctx, f)
+	list := make([]DeadLetter, len(infos))
+	for i := range infos {
+		list[i] = deadLetter(&infos[i])
+	}
+	return list, err
+}
+
+func deadLetter(i *store.Info) DeadLetter {
+	return DeadLetter{
+		ID: i.ID, Admitted: i.Admitted, Class: string(i.Reason.Class), Reason: i.Reason.Text,
+		Source: i.Labels.Source, Mapping: i.Labels.Mapping, Interface: i.Labels.Interface,
+		Device: i.Labels.Device, Generation: i.Labels.Generation, Attempts: i.Attempts, Size: i.Size,
+	}
+}
+
+// ShowDead opens one dead letter.
+func (p *Proxy) ShowDead(ctx context.Context, id string) (*Original, error) {
+	info, e, err := p.loadDead(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	o := &Original{DeadLetter: deadLetter(info), Request: e.head.Request, Body: e.original}
+	if e.head.Interface != "" {
+		o.Record = string(e.record.Describe())
+	}
+	return o, nil
+}
+
+func (p *Proxy) loadDead(ctx context.Context, id string) (*store.Info, *entry, error) {
+	infos, err := p.store.List(ctx, store.Filter{ID: id, State: store.Dead, Limit: 1})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(infos) == 0 {
+		return nil, nil, fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
+	}
+	sealed, err := p.store.Load(ctx, id, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := p.open(sealed, id)
+	return &infos[0], e, err
+}
+
+// Retried says what became of a dead letter that was mapped again.
+type Retried struct {
+	ID      string `json:"id"`
+	Outcome string `json:"outcome"` // accepted, duplicate, ignored; empty: still dead
+	Reason  string `json:"reason,omitempty"`
+}
+
+// RetryDead maps the original again, with the rules of now. If it gives
+// records they take the dead letter's place in one atomic step; if a rule
+// ignores it, it is dropped; if it is refused again, it stays.
+func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
+	_, e, err := p.loadDead(ctx, id)
+	if err != nil {
+		return Retried{ID: id}, err
+	}
+	g := p.gen.Load()
+	s := g.Rules.Source(e.head.Source)
+	if s == nil {
+		return Retried{ID: id, Reason: fmt.Sprintf("source %q is not in use", e.head.Source)}, nil
+	}
+	w := p.works.Get().(*work)
+	defer p.release(w)
+	w.event.Request = e.head.Request.event()
+	res := &w.result
+	if err := g.Rules.Decode(s, &w.event, e.original); err != nil {
+		return Retried{ID: id, Reason: err.Error()}, nil
+	}
+	g.Rules.Apply(s, &w.event, res, nil)
+	if res.Refusal != nil {
+		return Retried{ID: id, Reason: res.Refusal.Text}, nil
+	}
+	entries, err := p.entries(g, s, w, e.original)
+	if err != nil {
+		return Retried{ID: id}, err
+	}
+	admissions, err := p.store.Replace(ctx, time.Now(), id, entries)
+	if err != nil {
+		return Retried{ID: id}, err
+	}
+	if len(entries) == 0 {
+		p.metrics.ignored(s, res.Ignored)
+		return Retried{ID: id, Outcome: string(transform.Ignored)}, nil
+	}
+	return Retried{ID: id, Outcome: string(p.admitted(ctx, s, entries, admissions))}, nil
+}
+
+// DropDead removes a dead letter for good.
+func (p *Proxy) DropDead(ctx context.Context, id string) error {
+	_, err := p.store.Replace(ctx, time.Now(), id, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
+	}
+	return err
+}

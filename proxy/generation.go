@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"yiqiao/proxy/platform"
+	"yiqiao/proxy/seal"
+	"yiqiao/transform"
+	"yiqiao/transform/spec"
+)
+
+// Site is a folder that a person wrote: yiqiao.yaml, mappings/, tables/.
+type Site struct {
+	Dir       string
+	Bundled   fs.FS // the packs inside the binary
+	Catalogue *spec.Catalogue
+}
+
+// Generation is one loaded set of rules with the route to the platform. It is
+// immutable: an event takes one and keeps it to its end.
+type Generation struct {
+	Number   int
+	Config   *Config
+	Rules    *transform.Rules
+	Loaded   time.Time
+	Warnings transform.Problems
+
+	publicKey []byte
+	sealer    *seal.Sealer
+	client    *platform.Client
+}
+
+// Name identifies a generation in logs, labels and dead letters: its number
+// since the start, and the digest of the files that made it.
+func (g *Generation) Name() string { return fmt.Sprintf("%d-%s", g.Number, g.Rules.Digest) }
+
+// Load reads everything of the site and builds what can run, or says what is
+// wrong, all of it at once. It touches nothing.
+func (s Site) Load() (*Generation, transform.Problems) {
+	name := filepath.Join(s.Dir, ConfigFile)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		text := err.Error()
+		if errors.Is(err, os.ErrNotExist) {
+			text = "there is no " + ConfigFile + " here"
+		}
+		return nil, transform.Problems{{Place: transform.Place{File: name}, Rule: "file", Text: text, Hint: "yiqiao init DIR makes a starter site"}}
+	}
+	cfg, ps := parseConfig(name, data, true)
+	if cfg == nil {
+		cfg = new(Config)
+		*cfg = defaults() // so that the problems of the rules are told as well
+	}
+	rules, more := s.LoadRules(cfg)
+	ps = append(ps, more...)
+	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now()}
+	if len(ps.Errors()) == 0 {
+		if err := g.route(s.Dir); err != nil {
+			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "config", Text: err.Error()})
+		}
+	}
+	if len(ps.Errors()) > 0 {
+		return nil, ps
+	}
+	g.Warnings = ps
+	return g, ps
+}
+
+// LoadRules reads mappings and tables as cfg names them.
+func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
+	var ps transform.Problems
+	o := transform.Options{Catalogue: s.Catalogue, Sources: cfg.Sources}
+	if s.Bundled != nil {
+		o.Packs = append(o.Packs, transform.Pack{Prefix: "bundled", FS: s.Bundled})
+	}
+	if dir := filepath.Join(s.Dir, "mappings"); isDir(dir) {
+		o.Packs = append(o.Packs, transform.Pack{Prefix: dir, FS: os.DirFS(dir)})
+	}
+	for _, name := range tableNames(cfg.Tables) {
+		file := inside(s.Dir, cfg.Tables[name])
+		data, err := os.ReadFile(file)
+		if err != nil {
+			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
+			o.Tables = append(o.Tables, &transform.Table{Name: name, File: file})
+			continue
+		}
+		t, more := transform.ParseTable(name, file, data)
+		ps = append(ps, more...)
+		o.Tables = append(o.Tables, t)
+	}
+	rules, more := transform.Load(o)
+	return rules, append(ps, more...)
+}
+
+func tableNames(m map[string]string) []string {
+	var names []string
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func isDir(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
+}
+
+// route builds the way to the platform.
+func (g *Generation) route(dir string) error {
+	p := &g.Config.Platform
+	key, err := fileOrText(dir, p.PublicKey)
+	if err != nil {
+		return fmt.Errorf("platform.publicKey: %w", err)
+	}
+	g.publicKey = key
+	if g.sealer, err = seal.New(p.Cipher.seal(), key); err != nil {
+		return fmt.Errorf("platform.publicKey: %w", err)
+	}
+	if p.Cipher.Suite == "plain" && !loopback(p.URL) {
+		return fmt.Errorf("platform.cipher.suite: plain is for a platform on this machine; %s is none", p.URL)
+	}
+	g.client, err = platform.New(platform.Config{URL: p.URL, AppKey: p.AppKey, Timeout: p.Timeout, Codes: later(p.Later)})
+	return err
+}
+
+func later(codes []string) map[string]platform.Kind {
+	m := map[string]platform.Kind{}
+	for _, c := range codes {
+		m[c] = platform.Later
+	}
+	return m
+}
+
+func loopback(rawURL string) bool {
+	rest := rawURL[strings.Index(rawURL, "://")+3:]
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
+		if after, ok := strings.CutPrefix(rest, host); ok && (after == "" || after[0] == ':' || after[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// sameRoute tells whether two generations deliver in the same way, so that
+// the client with its connections and its breaker can go on.
+func (g *Generation) sameRoute(o *Generation) bool {
+	a, b := g.Config.Platform, o.Config.Platform
+	return a.URL == b.URL && a.AppKey == b.AppKey && a.Timeout == b.Timeout && slices.Equal(a.Later, b.Later)
+}
+
+// Reload builds a new generation aside and swaps it in, or changes nothing and
+// returns the problems. Warnings come with a swap too.
+func (p *Proxy) Reload(ctx context.Context, why string) (*Generation, transform.Problems) {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	old := p.gen.Load()
+	g, ps := p.site.Load()
+	if g == nil {
+		p.metrics.reload(false)
+		p.reloadState.Store(&reloadState{At: time.Now(), OK: false, Problems: ps})
+		p.log.ErrorContext(ctx, "reload refused, the rules in use stay", "why", why, "generation", old.Name(), "problems", len(ps.Errors()), "first", ps.Errors()[0].Error())
+		return nil, ps
+	}
+	p.reloadState.Store(&reloadState{At: time.Now(), OK: true, Problems: ps})
+	p.metrics.reload(true)
+	if g.Rules.Digest == old.Rules.Digest && g.sameConfig(old) {
+		p.log.DebugContext(ctx, "reload: nothing has changed", "why", why)
+		return old, ps
+	}
+	g.Number = old.Number + 1
+	if g.sameRoute(old) {
+		g.client = old.client
+		g.client.Resume() // what was misconfigured may be mended
+	}
+	for _, change := range g.needsRestart(old) {
+		p.log.WarnContext(ctx, "this change needs a restart", "key", change)
+	}
+	p.gen.Store(g)
+	p.wake()
+	p.metrics.generation.Set(float64(g.Number))
+	p.log.InfoContext(ctx, "reloaded", "why", why, "generation", g.Name(), "sources", len(g.Rules.Sources))
+	return g, ps
+}
+
+func (g *Generation) sameConfig(o *Generation) bool {
+	return bytes.Equal(g.publicKey, o.publicKey) && fmt.Sprintf("%+v", *g.Config) == fmt.Sprintf("%+v", *o.Config)
+}
+
+// needsRestart lists changed keys that a reload cannot apply.
+func (g *Generation) needsRestart(o *Generation) []string {
+	a, b := g.Config, o.Config
+	var list []string
+	for name, same := range map[string]bool{
+		"listen": a.Listen == b.Listen, "admin.listen": a.Admin == b.Admin, "store": a.Store == b.Store,
+		"limits.memory": a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
+		"log": a.Log == b.Log,
+	} {
+		if !same {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+type reloadState struct {
+	At       time.Time
+	OK       bool
+	Problems transform.Problems
+}
+
+// ReadConfig reads a site's configuration for tools that need no platform and
+// no secret: what is missing there is not told, and defaults stand in.
+func ReadConfig(dir string) (*Config, transform.Problems) {
+	name := filepath.Join(dir, ConfigFile)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return &Config{}, transform.Problems{{Place: transform.Place{File: name}, Rule: "file", Text: err.Error(), Hint: "yiqiao init DIR makes a starter site"}}
+	}
+	cfg, ps := parseConfig(name, data, false)
+	if cfg == nil {
+		cfg = new(Config)
+	}
+	return cfg, ps
+}

@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"yiqiao/proxy/platform"
+	"yiqiao/proxy/store"
+	"yiqiao/transform"
+)
+
+// metrics are what /metrics shows. Labels are names from files and words of
+// ours, never values from events: their number is bounded.
+type metrics struct {
+	registry     *prometheus.Registry
+	events       *prometheus.CounterVec // source, outcome
+	bytes        *prometheus.CounterVec // source
+	ignoredBy    *prometheus.CounterVec // source, mapping, because
+	records      *prometheus.CounterVec // source, interface, result
+	deadLetters  *prometheus.CounterVec // source, class
+	refused      *prometheus.CounterVec // why
+	tries        *prometheus.CounterVec // interface, verdict
+	acceptTime   prometheus.Histogram
+	platformTime prometheus.Histogram
+	age          prometheus.Histogram
+	storeErrors  prometheus.Counter
+	generation   prometheus.Gauge
+	reloadOK     prometheus.Gauge
+	reloadTime   prometheus.Gauge
+	reloads      *prometheus.CounterVec // result
+}
+
+func newMetrics(p *Proxy) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "yiqiao", Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "yiqiao", Name: name, Help: help})
+	}
+	seconds := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "yiqiao", Name: name, Help: help, Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 600, 3600, 86400}})
+	}
+	m := &metrics{
+		registry:     prometheus.NewRegistry(),
+		events:       counter("events_total", "Events by source and by what the device was told.", "source", "outcome"),
+		bytes:        counter("event_bytes_total", "Bytes of the bodies of events.", "source"),
+		ignoredBy:    counter("ignored_total", "Events that a rule ignored, by its reason.", "source", "mapping", "because"),
+		records:      counter("records_total", "Records by what the store said: admitted or duplicate.", "source", "interface", "result"),
+		deadLetters:  counter("dead_letters_total", "Dead letters by class.", "source", "class"),
+		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
+		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
+		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
+		platformTime: seconds("platform_seconds", "How long the platform takes to answer."),
+		age:          seconds("delivered_age_seconds", "From admission to delivery."),
+		storeErrors:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: "yiqiao", Name: "store_errors_total", Help: "Errors of the store."}),
+		generation:   gauge("generation", "Number of the rules in use since the start."),
+		reloadOK:     gauge("config_last_reload_successful", "Whether the last reload was accepted."),
+		reloadTime:   gauge("config_last_reload_success_timestamp_seconds", "When rules were last loaded."),
+		reloads:      counter("config_reloads_total", "Reloads by result.", "result"),
+	}
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.refused, m.tries, m.acceptTime,
+		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, &storeCollector{p},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.generation.Set(1)
+	m.reload(true)
+	return m
+}
+
+func (m *metrics) event(s *transform.Source, o transform.Outcome, took time.Duration, size int) {
+	m.events.WithLabelValues(s.Name, string(o)).Inc()
+	m.bytes.WithLabelValues(s.Name).Add(float64(size))
+	if o != transform.Full {
+		m.acceptTime.Observe(took.Seconds())
+	}
+}
+
+func (m *metrics) ignored(s *transform.Source, list []transform.IgnoredBy) {
+	for _, ig := range list {
+		m.ignoredBy.WithLabelValues(s.Name, ig.Mapping, ig.Because).Inc()
+	}
+}
+
+func (m *metrics) kept(s *transform.Source, class store.Class) {
+	m.deadLetters.WithLabelValues(s.Name, string(class)).Inc()
+}
+
+func (m *metrics) refusedRequest(why string) { m.refused.WithLabelValues(why).Inc() }
+
+func (m *metrics) verdict(iface string, v platform.Verdict, do store.Action, admitted time.Time) {
+	m.tries.WithLabelValues(iface, v.Kind.String()).Inc()
+	if v.Latency > 0 {
+		m.platformTime.Observe(v.Latency.Seconds())
+	}
+	if do == store.Delivered {
+		m.age.Observe(time.Since(admitted).Seconds())
+	}
+}
+
+func (m *metrics) reload(ok bool) {
+	if !ok {
+		m.reloadOK.Set(0)
+		m.reloads.WithLabelValues("refused").Inc()
+		return
+	}
+	m.reloadOK.Set(1)
+	m.reloadTime.SetToCurrentTime()
+	m.reloads.WithLabelValues("accepted").Inc()
+}
+
+// storeCollector asks the store when metrics are read.
+type storeCollector struct{ p *Proxy }
+
+var (
+	waitingDesc = prometheus.NewDesc("yiqiao_waiting_entries", "Entries that wait for the platform.", nil, nil)
+	bytesDesc   = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
+	oldestDesc  = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
+	deadDesc    = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
+	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	now := time.Now()
+	st, err := c.p.store.Stats(ctx, now)
+	if err != nil {
+		return // the store's absence shows in yiqiao_store_errors_total and /-/ready
+	}
+	oldest := 0.0
+	if !st.Oldest.IsZero() {
+		oldest = now.Sub(st.Oldest).Seconds()
+	}
+	for d, v := range map[*prometheus.Desc]float64{
+		waitingDesc: float64(st.Ready), bytesDesc: float64(st.ReadyBytes), oldestDesc: oldest,
+		deadDesc: float64(st.Dead), keysDesc: float64(st.Keys),
+	} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+}
+
+// Outcomes counts the events since the start by what their senders were told.
+func (p *Proxy) Outcomes() (map[string]int64, error) {
+	families, err := p.metrics.registry.Gather()
+	counts := map[string]int64{}
+	for _, f := range families {
+		if f.GetName() != "yiqiao_events_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "outcome" {
+					counts[l.GetValue()] += int64(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return counts, err
+}

@@ -1,0 +1,340 @@
+// Package platformtest is the simulated platform: it opens envelopes with its
+// private key, proves the records, keeps them and answers in the standard's
+// form (规范 1.4). It can be told, at run time, to be slow, lossy, down, or to
+// answer what a platform in trouble answers. Tests, the demo and `yiqiao
+// platform` use it.
+package platformtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"yiqiao/proxy/seal"
+)
+
+// Options of a Platform.
+type Options struct {
+	PrivateKey []byte // PEM or Base64 DER
+	Seal       seal.Config
+	// AppKeys that are accepted; empty: every one but the empty one.
+	AppKeys []string
+	// Records, if not nil, gets each accepted record as a line of JSON, before
+	// its answer goes out: {"interface","appKey","record"}.
+	Records io.Writer
+	// Check proves a document, if not nil. known: there is such an interface.
+	Check func(iface string, doc []byte) (errs []string, known bool)
+	// Keep is how many of the last records GET /-/records can show; 1000.
+	Keep int
+}
+
+// maxBody bounds one request.
+const maxBody = 64 << 20
+
+// maxSeen bounds the memory for telling repetitions.
+const maxSeen = 1 << 20
+
+// Platform is an http.Handler. Its interfaces stand below /api/v1/; below /-/
+// it is watched and told how to behave.
+type Platform struct {
+	opts   Options
+	opener *seal.Opener
+	mux    *http.ServeMux
+
+	mu        sync.Mutex
+	behaviour Behaviour
+	counts    Counts
+	kept      []Record
+	seen      map[[16]byte]bool
+}
+
+// Record is one that was accepted.
+type Record struct {
+	Interface string          `json:"interface"`
+	AppKey    string          `json:"appKey"`
+	Record    json.RawMessage `json:"record"`
+	Received  time.Time       `json:"received,omitzero"`
+}
+
+// Counts of records. Repeated ones are among the accepted: the same document
+// for the same interface came before.
+type Counts struct {
+	Accepted int64 `json:"accepted"`
+	Repeated int64 `json:"repeated"`
+	Refused  int64 `json:"refused"`
+}
+
+// New makes a platform.
+func New(o Options) (*Platform, error) {
+	opener, err := seal.NewOpener(o.Seal, o.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	if o.Keep == 0 {
+		o.Keep = 1000
+	}
+	p := &Platform{opts: o, opener: opener, mux: http.NewServeMux(), seen: map[[16]byte]bool{}}
+	p.mux.HandleFunc("/api/v1/", p.take)
+	p.mux.HandleFunc("GET /-/records", p.records)
+	p.mux.HandleFunc("GET /-/counts", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Counts()) })
+	p.mux.HandleFunc("GET /-/behave", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Behaviour()) })
+	p.mux.HandleFunc("POST /-/behave", p.behave)
+	return p, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// Counts are those since the start.
+func (p *Platform) Counts() Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+// answer is the standard's form of every answer (规范 1.4).
+type answer struct {
+	Code    string   `json:"code"`
+	Message string   `json:"errMsg"`
+	Data    struct{} `json:"data"`
+}
+
+// Codes of refusals. The standard lists none but "0"; these are ours.
+const (
+	CodeAppKey    = "1001"
+	CodeInterface = "1002"
+	CodeRecord    = "1003"
+)
+
+func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "want POST", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	b := p.Behaviour()
+	if b.act(r.Context(), w) {
+		return
+	}
+	appKey := r.URL.Query().Get("appKey")
+	if appKey == "" || len(p.opts.AppKeys) > 0 && !slices.Contains(p.opts.AppKeys, appKey) {
+		p.refuse(w, CodeAppKey, "appKey 缺失或未登记")
+		return
+	}
+	doc, err := p.opener.Open(body)
+	if err != nil {
+		p.undecipherable(w, r)
+		return
+	}
+	iface := strings.TrimPrefix(r.URL.Path, "/api/v1/")
+	var errs []string
+	known := true
+	if p.opts.Check != nil {
+		errs, known = p.opts.Check(iface, doc)
+	}
+	switch {
+	case !known:
+		p.refuse(w, CodeInterface, fmt.Sprintf("没有接口 %s", iface))
+	case len(errs) > 0:
+		p.refuse(w, CodeRecord, strings.Join(errs, "；"))
+	case b.Code != "":
+		p.refuse(w, b.Code, "按设定返回的错误码")
+	default:
+		p.accept(w, iface, appKey, doc)
+	}
+}
+
+func (p *Platform) accept(w http.ResponseWriter, iface, appKey string, doc []byte) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, doc); err != nil {
+		p.refuse(w, CodeRecord, "不是 JSON："+err.Error())
+		return
+	}
+	rec := Record{Interface: iface, AppKey: appKey, Record: compact.Bytes()}
+	if err := p.keep(rec); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	reply(w, http.StatusOK, answer{Code: "0"})
+}
+
+// keep writes and counts a record.
+func (p *Platform) keep(rec Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.opts.Records != nil {
+		var line bytes.Buffer
+		enc := json.NewEncoder(&line)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(rec); err != nil {
+			return err
+		}
+		if _, err := p.opts.Records.Write(line.Bytes()); err != nil {
+			return err
+		}
+	}
+	sum := sha256.Sum256(append([]byte(rec.Interface+"\n"), rec.Record...))
+	key := [16]byte(sum[:16])
+	p.counts.Accepted++
+	if p.seen[key] {
+		p.counts.Repeated++
+	} else if len(p.seen) < maxSeen {
+		p.seen[key] = true
+	}
+	rec.Received = time.Now()
+	if p.kept = append(p.kept, rec); len(p.kept) > p.opts.Keep {
+		p.kept = slices.Delete(p.kept, 0, len(p.kept)-p.opts.Keep)
+	}
+	return nil
+}
+
+func (p *Platform) refuse(w http.ResponseWriter, code, message string) {
+	p.mu.Lock()
+	p.counts.Refused++
+	p.mu.Unlock()
+	reply(w, http.StatusOK, answer{Code: code, Message: message})
+}
+
+// undecipherable is what the Spring application that the standard's scheme
+// comes from answers to an envelope that it cannot open.
+func (p *Platform) undecipherable(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.counts.Refused++
+	p.mu.Unlock()
+	reply(w, http.StatusBadRequest, map[string]any{
+		"timestamp": time.Now().Format("2006-01-02T15:04:05.000-0700"), "status": http.StatusBadRequest,
+		"error": "Bad Request", "message": "Required request body is missing", "path": r.URL.Path,
+	})
+}
+
+// Records are the last ones that were accepted, the newest last.
+func (p *Platform) Records() []Record {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.kept)
+}
+
+func (p *Platform) records(w http.ResponseWriter, r *http.Request) {
+	list := p.Records()
+	if iface := r.URL.Query().Get("interface"); iface != "" {
+		list = slices.DeleteFunc(list, func(rec Record) bool { return rec.Interface != iface })
+	}
+	if n, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && n >= 0 && n < len(list) {
+		list = list[len(list)-n:]
+	}
+	if list == nil {
+		list = []Record{}
+	}
+	reply(w, http.StatusOK, list)
+}
+
+// Behaviour is what the platform does to requests.
+type Behaviour struct {
+	Latency  time.Duration // before each answer
+	Failures float64       // part of the requests that is answered with HTTP 500
+	Down     bool          // HTTP 503 for all
+	Code     string        // this code for every good record
+	HTML     bool          // HTTP 200 with a page, as a captive portal or a wrong address
+	HangUp   bool          // the connection is closed without an answer
+}
+
+// Behave changes the behaviour from the next request on.
+func (p *Platform) Behave(b Behaviour) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.behaviour = b
+}
+
+// Behaviour is the one in force.
+func (p *Platform) Behaviour() Behaviour {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.behaviour
+}
+
+// act does what the behaviour says before a request is looked at; done: the
+// request has been answered.
+func (b Behaviour) act(ctx context.Context, w http.ResponseWriter) (done bool) {
+	if b.Latency > 0 {
+		timer := time.NewTimer(b.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return true
+		}
+	}
+	switch {
+	case b.HangUp:
+		panic(http.ErrAbortHandler)
+	case b.Down:
+		http.Error(w, "service unavailable", http.StatusServiceUnavailable)
+	case b.HTML:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<html><body>登录</body></html>")
+	case b.Failures > 0 && rand.Float64() < b.Failures:
+		http.Error(w, "internal server error", http.StatusInternalServerError)
+	default:
+		return false
+	}
+	return true
+}
+
+// behaviourJSON is Behaviour as POST /-/behave takes it.
+type behaviourJSON struct {
+	Latency  string  `json:"latency"` // "250ms"
+	Failures float64 `json:"failures"`
+	Down     bool    `json:"down"`
+	Code     string  `json:"code"`
+	HTML     bool    `json:"html"`
+	HangUp   bool    `json:"hangUp"`
+}
+
+// MarshalJSON writes the latency as text.
+func (b Behaviour) MarshalJSON() ([]byte, error) {
+	return json.Marshal(behaviourJSON{b.Latency.String(), b.Failures, b.Down, b.Code, b.HTML, b.HangUp})
+}
+
+func (p *Platform) behave(w http.ResponseWriter, r *http.Request) {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+	dec.DisallowUnknownFields()
+	var in behaviourJSON
+	err := dec.Decode(&in)
+	var latency time.Duration
+	if err == nil && in.Latency != "" {
+		latency, err = time.ParseDuration(in.Latency)
+	}
+	if err == nil && (in.Failures < 0 || in.Failures > 1 || latency < 0) {
+		err = errors.New("want failures from 0 to 1 and a latency of at least 0")
+	}
+	if err != nil {
+		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	b := Behaviour{latency, in.Failures, in.Down, in.Code, in.HTML, in.HangUp}
+	p.Behave(b)
+	reply(w, http.StatusOK, b)
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // the asker has gone
+}

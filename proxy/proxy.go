@@ -1,0 +1,133 @@
+// Package proxy is the daemon between devices and the platform: it takes
+// events, maps and proves them, keeps them and delivers them.
+//
+// Two functions tell the story: Accept and deliver.
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"yiqiao/proxy/platform"
+	"yiqiao/proxy/store"
+)
+
+// Proxy is the daemon. Make it with New, serve its Devices and Admin handlers,
+// and let Deliver run.
+type Proxy struct {
+	site    Site
+	store   store.Store
+	vault   *Vault
+	log     *slog.Logger
+	metrics *metrics
+	observe func(Delivery)
+
+	gen         atomic.Pointer[Generation]
+	reloading   sync.Mutex
+	reloadState atomic.Pointer[reloadState]
+
+	buffers buffers
+	works   sync.Pool
+	memory  *semaphore.Weighted // bytes of requests under way
+	woken   chan struct{}
+	started time.Time
+	ending  atomic.Bool
+}
+
+// Options are what a Proxy is made of.
+type Options struct {
+	Site       Site
+	Generation *Generation // the first one, from Site.Load
+	Store      store.Store
+	Vault      *Vault
+	Log        *slog.Logger
+	// Observe, if not nil, hears of each end of a delivery. It must not block.
+	Observe func(Delivery)
+}
+
+// Delivery is one end of an entry's way.
+type Delivery struct {
+	Claim   store.Claim
+	Doc     []byte // the record without its pictures; good during the call only
+	Verdict platform.Verdict
+	Do      store.Action
+}
+
+// New makes a Proxy. It starts nothing.
+func New(o Options) *Proxy {
+	p := &Proxy{
+		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
+		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
+		woken:  make(chan struct{}, 1), started: time.Now(),
+	}
+	p.works.New = newWork
+	if p.observe == nil {
+		p.observe = func(Delivery) {}
+	}
+	o.Generation.Number = 1
+	p.gen.Store(o.Generation)
+	p.reloadState.Store(&reloadState{At: o.Generation.Loaded, OK: true, Problems: o.Generation.Warnings})
+	p.metrics = newMetrics(p)
+	return p
+}
+
+// Generation returns the rules in use.
+func (p *Proxy) Generation() *Generation { return p.gen.Load() }
+
+// Ending tells the proxy that the process is about to end: it reports itself
+// not ready, and entries whose delivery fails now are left for the next start.
+func (p *Proxy) Ending() { p.ending.Store(true) }
+
+// wake tells the delivery that something may be due.
+func (p *Proxy) wake() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Health says whether the proxy works, and what not, in words.
+type Health struct {
+	OK         bool      `json:"ok"`
+	Generation string    `json:"generation"`
+	Started    time.Time `json:"started"`
+	Reload     string    `json:"reload"`
+	Store      string    `json:"store"`
+	Promise    string    `json:"promise"`
+	Platform   string    `json:"platform"`
+	Waiting    int       `json:"waiting"`
+	Oldest     string    `json:"oldest,omitempty"`
+	Dead       int       `json:"dead"`
+}
+
+// Health asks the store and the platform's route.
+func (p *Proxy) Health(ctx context.Context) Health {
+	g := p.gen.Load()
+	h := Health{OK: true, Generation: g.Name(), Started: p.started, Store: "ok", Promise: p.store.Promise(), Reload: "ok"}
+	if r := p.reloadState.Load(); !r.OK {
+		h.Reload = fmt.Sprintf("the last reload (%s) was refused: %d problems", r.At.Format(time.DateTime), len(r.Problems.Errors()))
+	}
+	h.Platform = g.client.State()
+	for _, paused := range g.client.Paused() {
+		h.Platform += fmt.Sprintf("; %s paused until %s: %s", paused.Interface, paused.Until.Format(time.TimeOnly), paused.Verdict)
+	}
+	st, err := p.store.Stats(ctx, time.Now())
+	if err != nil {
+		h.OK, h.Store = false, err.Error()
+		return h
+	}
+	h.Waiting, h.Dead = st.Ready, st.Dead
+	if !st.Oldest.IsZero() {
+		h.Oldest = time.Since(st.Oldest).Round(time.Second).String()
+	}
+	if p.ending.Load() {
+		h.OK, h.Store = false, "ending"
+	}
+	return h
+}

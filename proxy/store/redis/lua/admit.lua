@@ -1,0 +1,3 @@
+-- ARGV: now, entries...
+trim(ARGV[1], 64)
+return admit(ARGV[1], 2, '')

@@ -1,0 +1,107 @@
+-- Every script begins with this. All keys of a store share one hash tag, so
+-- they lie on one server; KEYS[1] is the tag with a colon: '{yiqiao}:'.
+--
+--   e:<id>     HASH    an entry without its body
+--   b:<id>     STRING  its body
+--   l:<lane>   ZSET    ids of the ready entries of a lane by seq
+--   due        ZSET    lanes by when their head may be claimed (us): its due
+--                      time, or the end of its lease
+--   ready      ZSET    ids of all ready entries by seq
+--   dead       ZSET    ids of all dead letters by seq
+--   bytes      HASH    bytes of bodies: ready, dead
+--   first      HASH    dedup key -> id of the entry that brought it
+--   expiry     ZSET    dedup keys by when they expire (us)
+--   seq, token         counters: order of admission, fencing
+--
+-- Times come as decimal nanoseconds of 19 digits; the first 16 are
+-- microseconds, which a double holds exactly.
+local P = KEYS[1]
+local call = redis.call
+local function us(time) return string.sub(time, 1, 16) end
+local function entry(id) return P .. 'e:' .. id end
+local function body(id) return P .. 'b:' .. id end
+local function lane(name) return P .. 'l:' .. name end
+
+-- wake lets a lane wait for its head, whoever that is now.
+local function wake(name)
+  local head = call('ZRANGE', lane(name), 0, 0)[1]
+  if head then
+    call('ZADD', P .. 'due', us(call('HGET', entry(head), 'due')), name)
+  else
+    call('ZREM', P .. 'due', name)
+  end
+end
+
+-- known returns the id that brought a key which has not expired.
+local function known(now, key)
+  if key == '' then return nil end
+  local expires = call('ZSCORE', P .. 'expiry', key)
+  if not expires or tonumber(expires) <= tonumber(us(now)) then return nil end
+  return call('HGET', P .. 'first', key)
+end
+
+-- trim forgets at most max keys that expired a minute ago or earlier: another
+-- replica's clock may be a little behind.
+local function trim(now, max)
+  local limit = string.format('%.0f', tonumber(us(now)) - 60000000)
+  local old = call('ZRANGE', P .. 'expiry', '-inf', limit, 'BYSCORE', 'LIMIT', 0, max)
+  if #old == 0 then return end
+  call('ZREM', P .. 'expiry', unpack(old))
+  call('HDEL', P .. 'first', unpack(old))
+end
+
+-- remove deletes an entry that is in no lane any more.
+local function remove(id, state)
+  call('HINCRBY', P .. 'bytes', state, 0 - tonumber(call('HGET', entry(id), 'size')))
+  call('ZREM', P .. state, id)
+  call('DEL', entry(id), body(id))
+end
+
+-- insert stores an entry, given as by pack in Go.
+local function insert(now, e)
+  local size = string.len(e.body)
+  local seq = call('INCR', P .. 'seq')
+  local due = now
+  if e.state == 'dead' then due = '' end
+  call('SET', body(e.id), e.body)
+  call('HSET', entry(e.id), 'seq', seq, 'state', e.state, 'lane', e.lane, 'labels', e.labels,
+    'class', e.class, 'text', e.text, 'attempts', 0, 'admitted', now, 'due', due, 'size', size,
+    'token', 0, 'until', '')
+  call('ZADD', P .. e.state, seq, e.id)
+  call('HINCRBY', P .. 'bytes', e.state, size)
+  if e.key ~= '' then
+    call('HSET', P .. 'first', e.key, e.id)
+    call('ZADD', P .. 'expiry', us(e.expires), e.key)
+  end
+  if e.state == 'ready' then
+    call('ZADD', lane(e.lane), seq, e.id)
+    call('ZADD', P .. 'due', 'NX', us(now), e.lane)
+  end
+end
+
+-- admit stores the entries in ARGV from index from on and answers id and '1'
+-- for a duplicate, '0' else, for each. An entry that is there under its own id
+-- was admitted by a call whose answer got lost: it is answered as then.
+-- replaced is the id of a dead letter just removed, or ''.
+local function admit(now, from, replaced)
+  local out = {}
+  for i = from, #ARGV, 9 do
+    local e = {
+      id = ARGV[i], key = ARGV[i + 1], expires = ARGV[i + 2], lane = ARGV[i + 3], labels = ARGV[i + 4],
+      state = ARGV[i + 5], class = ARGV[i + 6], text = ARGV[i + 7], body = ARGV[i + 8],
+    }
+    local first = known(now, e.key)
+    if first == replaced then first = nil end
+    if call('EXISTS', entry(e.id)) == 1 then first = e.id end
+    if not first then insert(now, e) end
+    out[#out + 1] = first or e.id
+    out[#out + 1] = (first and first ~= e.id) and '1' or '0'
+  end
+  return out
+end
+
+-- held tells whether the lease token still holds its entry.
+local function held(id, token)
+  local e = call('HMGET', entry(id), 'token', 'state')
+  return e[1] == token and e[2] == 'ready' and token ~= '0'
+end
