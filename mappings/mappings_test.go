@@ -31,11 +31,12 @@ func load(t *testing.T, vendor string) *transform.Rules {
 	}
 	var tables []*transform.Table
 	for _, name := range []string{"devices", "people"} {
-		data, err := os.ReadFile(path.Join(vendor, "tables", name+".csv"))
+		file := path.Join(vendor, "tables", name+".csv")
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		table, problems := transform.ParseTable(name, name+".csv", data)
+		table, problems := transform.ParseTable(name, file, data)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
