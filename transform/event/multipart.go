@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/textproto"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -65,6 +66,9 @@ func (ev *Event) multipart(body, delimiter []byte) error {
 		}
 		ev.Note = note + ev.Note
 		return err
+	}
+	if !slices.ContainsFunc(ev.Parts, func(p Part) bool { return len(ev.Blobs[p.Blob].Data) > 0 }) {
+		return &Error{Multipart, len(body), "no part has any content: cut off?"}
 	}
 	return ev.formFields()
 }
