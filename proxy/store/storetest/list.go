@@ -19,9 +19,10 @@ var listRules = []rule{
 	}},
 	{"pages follow each other", checkPages},
 	{"goes on behind an entry that is gone", func(f *fixture) {
-		a, b, c := f.admitNew(f.entry("a", 0)), f.admitNew(f.entry("a", 0)), f.admitNew(f.entry("a", 0))
-		f.settle(f.claimOne(a, time.Minute), store.Outcome{Do: store.Delivered})
-		f.wantList(store.Filter{After: a}, b, c)
+		first, gone, last := f.admitNew(f.dead("a", 0, store.Unmapped)), f.admitNew(f.entry("a", 0)), f.admitNew(f.entry("a", 0))
+		f.settle(f.claimOne(gone, time.Minute), store.Outcome{Do: store.Delivered})
+		f.wantList(store.Filter{}, first, last)
+		f.wantList(store.Filter{After: gone}, last)
 	}},
 	{"gives 100 entries by default", func(f *fixture) {
 		var entries []store.Entry
