@@ -57,8 +57,7 @@ func (s Site) Load() (*Generation, transform.Problems) {
 	}
 	cfg, ps := parseConfig(name, data, true)
 	if cfg == nil {
-		cfg = new(Config)
-		*cfg = defaults() // so that the problems of the rules are told as well
+		return nil, ps // without it nobody knows which sources and tables there are
 	}
 	rules, more := s.LoadRules(cfg)
 	ps = append(ps, more...)

@@ -14,6 +14,9 @@ import (
 // editor writes several times, a copy writes many files.
 const settleFor = 200 * time.Millisecond
 
+// settleMost is how long changes may put off a reload.
+const settleMost = 2 * time.Second
+
 // Watch reloads when a file of the site changes, until ctx ends. Folders are
 // watched, not files: editors replace files.
 func (p *Proxy) Watch(ctx context.Context) error {
@@ -26,6 +29,13 @@ func (p *Proxy) Watch(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	<-timer.C
 	defer timer.Stop()
+	var first time.Time // of the changes that are not loaded yet
+	changed := func() {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		timer.Reset(min(settleFor, time.Until(first.Add(settleMost))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,15 +45,16 @@ func (p *Proxy) Watch(ctx context.Context) error {
 				return nil
 			}
 			if e.Op != fsnotify.Chmod && p.interesting(e.Name) {
-				timer.Reset(settleFor)
+				changed()
 			}
 		case err, ok := <-w.Errors:
 			if !ok {
 				return nil
 			}
 			p.log.WarnContext(ctx, "watching the site's files", "err", err)
-			timer.Reset(settleFor) // events may have been lost
+			changed() // events may have been lost
 		case <-timer.C:
+			first = time.Time{}
 			p.watchFolders(w)
 			p.Reload(ctx, "a file changed")
 		}

@@ -64,9 +64,14 @@ func ParseTable(name, fileName string, data []byte) (*Table, Problems) {
 	t := &Table{Name: name, File: fileName, rows: map[string]*tableRow{}}
 	f := &file{name: fileName, problems: &ps}
 	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
+	if bytes.IndexByte(data, 0) >= 0 {
+		// A workbook (.xlsx), or Excel's "Unicode text".
+		f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
+		return t, ps
+	}
 	if !utf8.Valid(data) {
 		text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
-		if err != nil || bytes.ContainsRune(text, utf8.RuneError) || bytes.IndexByte(data, 0) >= 0 {
+		if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
 			f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
 			return t, ps
 		}

@@ -2,11 +2,11 @@ package redis
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -16,6 +16,11 @@ const (
 	waitTimeout = 4 * time.Second // of WAIT; shorter than ioTimeout
 )
 
+// errURL quotes neither the url nor the parser, which quotes the url: a
+// password with a slash may stand in any part of it.
+var errURL = errors.New("redis: the url cannot be read: want redis:// or rediss://, then user:password@host:port/number, " +
+	"special characters of the password as %XX, and only known options")
+
 // dial makes the client for a url; it does not connect yet.
 //
 // The client never repeats a command by itself: an answer that was lost is an
@@ -23,9 +28,7 @@ const (
 func dial(text string) (redis.UniversalClient, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		// The cause quotes the url, and with it a password.
-		return nil, errors.New("redis: the url cannot be read: want redis://user:password@host:port/db, " +
-			"and special characters of the password as %XX")
+		return nil, errURL
 	}
 	query := u.Query()
 	more, master := query["addr"], query.Get("master_name")
@@ -34,10 +37,10 @@ func dial(text string) (redis.UniversalClient, error) {
 	u.RawQuery = query.Encode()
 	base, err := redis.ParseURL(u.String())
 	if err != nil || u.Scheme == "unix" {
-		return nil, fmt.Errorf("redis: url %s: want redis:// or rediss://, a host, the number of a database, and known options",
-			u.Redacted())
+		return nil, errURL
 	}
-	if base.TLSConfig != nil && len(more) > 0 {
+	logging.Disable() // all that go-redis would log comes back as an error too
+	if base.TLSConfig != nil && (len(more) > 0 || master != "") {
 		base.TLSConfig.ServerName = "" // each host has its own
 	}
 	return redis.NewUniversalClient(&redis.UniversalOptions{

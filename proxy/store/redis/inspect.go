@@ -33,9 +33,8 @@ func inspect(ctx context.Context, node redis.UniversalClient) (warnings []string
 	config, err := readConfig(ctx, node)
 	if err != nil {
 		warnings = append(warnings, "CONFIG GET is not allowed, so appendfsync is unknown: it must be \"always\" ("+err.Error()+")")
-	} else if fsync := config["appendfsync"]; fsync != "always" {
-		warnings = append(warnings, fmt.Sprintf("appendfsync is %q: the end of the server or a power cut may lose about the last second "+
-			"of acknowledged entries (CONFIG SET appendfsync always, and the line \"appendfsync always\" in redis.conf)", fsync))
+	} else {
+		warnings = weaknesses(config)
 	}
 	var wrong []string
 	for _, n := range neededSettings() {
@@ -51,6 +50,19 @@ func inspect(ctx context.Context, node redis.UniversalClient) (warnings []string
 		return nil, fmt.Errorf("redis: the server would lose entries: %s%s", strings.Join(wrong, "; "), advice())
 	}
 	return warnings, nil
+}
+
+// weaknesses are settings that can be lived with.
+func weaknesses(config map[string]string) (out []string) {
+	if fsync := config["appendfsync"]; fsync != "always" {
+		out = append(out, fmt.Sprintf("appendfsync is %q: the end of the server or a power cut may lose about the last second "+
+			"of acknowledged entries (CONFIG SET appendfsync always, and the line \"appendfsync always\" in redis.conf)", fsync))
+	}
+	if config["maxmemory"] == "0" {
+		out = append(out, "maxmemory is 0: with a long backlog the system may kill the server for its memory "+
+			"before the store can answer that it is full (set maxmemory in redis.conf)")
+	}
+	return out
 }
 
 // advice is what to write to make a server fit.
@@ -84,7 +96,10 @@ func inspectVersion(ctx context.Context, node redis.UniversalClient) error {
 	if err != nil {
 		return fmt.Errorf("redis: connect: %w", err)
 	}
-	version := info["redis_version"]
+	return checkVersion(info["redis_version"])
+}
+
+func checkVersion(version string) error {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < 7 {
 		return fmt.Errorf("redis: the server has version %q, want 7.0 or newer", version)
@@ -94,7 +109,7 @@ func inspectVersion(ctx context.Context, node redis.UniversalClient) error {
 
 func readConfig(ctx context.Context, node redis.UniversalClient) (map[string]string, error) {
 	out := map[string]string{}
-	for _, pattern := range []string{"append*", "maxmemory-policy"} {
+	for _, pattern := range []string{"append*", "maxmemory*"} {
 		got, err := node.ConfigGet(ctx, pattern).Result()
 		if err != nil {
 			return nil, err

@@ -83,6 +83,9 @@ func TestLostAnswer(t *testing.T) {
 			t.Errorf("Admit = %+v, want %+v", got, want)
 		}
 		wantStats(t, s, 1, 1)
+		if got, err := s.Stats(t.Context(), start()); err != nil || got.ReadyBytes != 10 || got.DeadBytes != 10 {
+			t.Errorf("Stats = %+v, %v, want 10 bytes each", got, err)
+		}
 	})
 	t.Run("the same id again after delivery, by its key", func(t *testing.T) {
 		d := entry(2, "b", 10)
@@ -117,6 +120,20 @@ func wantStats(t *testing.T, s *Store, ready, dead int) {
 	}
 	if got.Ready != ready || got.Dead != dead {
 		t.Errorf("%d ready and %d dead, want %d and %d", got.Ready, got.Dead, ready, dead)
+	}
+}
+
+func TestKeyEndsAtItsTime(t *testing.T) {
+	s := open(t, storetest.StartRedis(t).URL(), Options{})
+	admit(t, s, entry(1, "a", 1))
+	for _, tt := range []struct {
+		after     time.Duration
+		duplicate bool
+	}{{time.Hour - time.Microsecond, true}, {time.Hour, false}} {
+		got, err := s.Admit(t.Context(), start().Add(tt.after), []store.Entry{entry(1, "a", 1)})
+		if err != nil || got[0].Duplicate != tt.duplicate {
+			t.Errorf("%v later: Admit = %+v, %v, want duplicate %v", tt.after, got, err, tt.duplicate)
+		}
 	}
 }
 

@@ -52,11 +52,12 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"all is well", "appendfsync always", ""},
 		{"synced every second", "appendfsync everysec", `appendfsync is "everysec"`},
+		{"no limit of memory", "maxmemory 0", "maxmemory is 0"},
 		{"CONFIG hidden", "rename-command CONFIG hidden", "CONFIG GET is not allowed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, storetest.StartRedis(t, tt.config).URL(), Options{})
+			s := open(t, storetest.StartRedis(t, "maxmemory 64mb", tt.config).URL(), Options{})
 			got := strings.Join(s.Warnings(), "\n")
 			if !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
 				t.Errorf("Warnings = %q, want %q", got, tt.want)
@@ -65,6 +66,16 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("the promise does not mention the warning: %s", s.Promise())
 			}
 		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for version, ok := range map[string]bool{
+		"7.0.0": true, "7.2.4": true, "8.0.1": true, "10.1": true, "6.2.14": false, "5.0": false, "": false, "x": false,
+	} {
+		if err := checkVersion(version); (err == nil) != ok {
+			t.Errorf("version %q: %v, want ok %v", version, err, ok)
+		}
 	}
 }
 
@@ -82,9 +93,12 @@ func TestNoPasswordInErrors(t *testing.T) {
 		"wrong user":         "redis://user:" + secret + "@" + server.Addr() + "/0",
 		"nobody listens":     "redis://:" + secret + "@" + gone + "/0",
 		"slash in password":  "redis://:" + secret + "/x@" + server.Addr() + "/0",
+		"number and slash":   "redis://user:1234/" + secret + "@" + server.Addr() + "/0",
 		"bad escape":         "redis://:" + secret + "%zz@" + server.Addr() + "/0",
 		"bad scheme":         "http://:" + secret + "@" + server.Addr() + "/0",
 		"bad database":       "redis://:" + secret + "@" + server.Addr() + "/zero",
+		"as user":            "redis://" + secret + "@" + server.Addr() + "/zero",
+		"as option":          "redis://" + server.Addr() + "/0?password=" + secret,
 		"unknown option":     "redis://:" + secret + "@" + server.Addr() + "/0?speed=high",
 		"cluster, no answer": "redis://:" + secret + "@" + gone + "?addr=" + gone,
 		"sentinel, gone":     "redis://:" + secret + "@" + gone + "?master_name=main",
@@ -270,10 +284,12 @@ func TestContext(t *testing.T) {
 }
 
 func TestReplicaAcknowledges(t *testing.T) {
-	main := storetest.StartRedis(t)
+	main := storetest.StartRedis(t, "repl-diskless-sync-delay 0")
 	s := open(t, main.URL(), Options{Replicas: 1})
 	e := entry(1, "a", 1)
-	if _, err := s.Admit(t.Context(), start(), []store.Entry{e}); err == nil {
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := s.Admit(soon, start(), []store.Entry{e}); err == nil {
 		t.Fatal("Admit was acknowledged without a replica")
 	}
 	host, port, _ := net.SplitHostPort(main.Addr())
@@ -281,7 +297,9 @@ func TestReplicaAcknowledges(t *testing.T) {
 	var got []store.Admission
 	err := errors.New("not tried")
 	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); {
-		got, err = s.Admit(t.Context(), start(), []store.Entry{e})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		got, err = s.Admit(ctx, start(), []store.Entry{e})
+		cancel()
 	}
 	if err != nil || got[0].Duplicate {
 		t.Errorf("Admit = %+v, %v, want the first admission", got, err)
