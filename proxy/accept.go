@@ -122,9 +122,6 @@ func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Reco
 	if err != nil {
 		return err
 	}
-	if cap(buf)-len(buf) < 16 {
-		buf = append(buf, make([]byte, 16)...)[:len(buf)]
-	}
 	w.sealed[i] = p.vault.end(buf, e.ID)
 	e.Body = w.sealed[i]
 	return nil

@@ -14,7 +14,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
@@ -127,7 +126,7 @@ var envName = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 // ${NAME} in a value is taken from the environment. Without serve, what only
 // the daemon needs (secrets, the platform) may be missing.
 func parseConfig(name string, data []byte, serve bool) (*Config, transform.Problems) {
-	doc, err := parser.ParseBytes(data, 0)
+	doc, err := transform.ParseYAML(data)
 	if err != nil {
 		return nil, transform.Problems{transform.YAMLProblem(name, data, err)}
 	}
@@ -139,7 +138,7 @@ func parseConfig(name string, data []byte, serve bool) (*Config, transform.Probl
 	}
 	c := defaults()
 	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
-		if err := yaml.NodeToValue(doc.Docs[0].Body, &c, yaml.Strict()); err != nil {
+		if err := decode(doc.Docs[0].Body, &c); err != nil {
 			return nil, append(ps, transform.YAMLProblem(name, data, err))
 		}
 	}
@@ -152,6 +151,18 @@ func parseConfig(name string, data []byte, serve bool) (*Config, transform.Probl
 		}
 	}
 	return &c, ps
+}
+
+// decode reads a document strictly. The library panics at some documents that
+// make no sense (a list's place taken by an alias of nothing): a person's file
+// must not end the process.
+func decode(n ast.Node, c *Config) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the YAML makes no sense here: %v", v)
+		}
+	}()
+	return yaml.NodeToValue(n, c, yaml.Strict())
 }
 
 // environment puts the environment's values into the texts of a document.

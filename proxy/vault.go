@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"yiqiao/proxy/store"
@@ -131,6 +132,7 @@ func (v *Vault) begin(dst []byte) []byte {
 
 func (v *Vault) end(buf []byte, id string) []byte {
 	const head = 1 + 4 + 12
+	buf = slices.Grow(buf, v.aead.Overhead())
 	out := v.aead.Seal(buf[head:head], buf[5:head], buf[head:], []byte(id))
 	return buf[:head+len(out)]
 }

@@ -33,7 +33,7 @@ func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
 		f.add(Problem{Place: Place{File: name}, Rule: "encoding", Text: "the file is not UTF-8", Hint: "save it as UTF-8"})
 		return f, nil
 	}
-	doc, err := parser.ParseBytes(data, 0)
+	doc, err := ParseYAML(data)
 	if err != nil {
 		f.yamlError(err)
 		return f, nil
@@ -43,6 +43,17 @@ func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
 		return f, nil
 	}
 	return f, f.members(doc.Docs[0].Body, "the file")
+}
+
+// ParseYAML parses a file that a person wrote. A panic of the library is an
+// error like any other: no file ends the process.
+func ParseYAML(data []byte) (doc *ast.File, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("it makes no sense: %v", v)
+		}
+	}()
+	return parser.ParseBytes(data, 0)
 }
 
 func (f *file) yamlError(err error) {
