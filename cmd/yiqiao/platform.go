@@ -70,6 +70,7 @@ type platformOptions struct {
 	cipher    seal.Config
 	records   io.Writer
 	appKeys   []string
+	keep      int // records that can be shown; 0: the default
 	behaviour platformtest.Behaviour
 }
 
@@ -81,7 +82,7 @@ func newPlatform(o platformOptions) (*platformtest.Platform, error) {
 		return nil, err
 	}
 	p, err := platformtest.New(platformtest.Options{
-		PrivateKey: o.key, Seal: o.cipher, AppKeys: o.appKeys, Records: o.records,
+		PrivateKey: o.key, Seal: o.cipher, AppKeys: o.appKeys, Records: o.records, Keep: o.keep,
 		Check: func(name string, doc []byte) ([]string, bool) { return violations(catalogue.Interface(name), doc) },
 	})
 	if err != nil {
