@@ -106,6 +106,11 @@ type Health struct {
 	Dead       int       `json:"dead"`
 }
 
+// breakerWords say what a state of the circuit breaker means to a person.
+var breakerWords = map[string]string{
+	"closed": "ok", "half-open": "was away, one record is trying", "open": "away: records wait",
+}
+
 // Health asks the store and the platform's route.
 func (p *Proxy) Health(ctx context.Context) Health {
 	g := p.gen.Load()
@@ -113,7 +118,7 @@ func (p *Proxy) Health(ctx context.Context) Health {
 	if r := p.reloadState.Load(); !r.OK {
 		h.Reload = fmt.Sprintf("the last reload (%s) was refused: %d problems", r.At.Format(time.DateTime), len(r.Problems.Errors()))
 	}
-	h.Platform = g.client.State()
+	h.Platform = breakerWords[g.client.State()]
 	for _, paused := range g.client.Paused() {
 		h.Platform += fmt.Sprintf("; %s paused until %s: %s", paused.Interface, paused.Until.Format(time.TimeOnly), paused.Verdict)
 	}

@@ -109,6 +109,7 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 		}
 	}
 	m.To.Omit(r.values)
+	r.tellOmitted(m)
 	if err := r.check(m); err != nil {
 		return err
 	}
@@ -116,6 +117,18 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	rec.Interface, rec.Mapping = m.To, m
 	r.write(rec)
 	return r.identify(m, rec, element)
+}
+
+// tellOmitted traces the pictures that a rule of the standard leaves out.
+func (r *run) tellOmitted(m *Mapping) {
+	if r.trace == nil {
+		return
+	}
+	for i, b := range r.blobs {
+		if f := &m.To.Fields[i]; b != nil && r.values[i].Kind == spec.Missing {
+			r.trace.add(Step{What: "left out", Name: f.Name, Note: f.Label + "：按规范不传", OK: true})
+		}
+	}
 }
 
 // next returns a record at the end of the result, with the buffers of one
