@@ -178,25 +178,27 @@ func (b *bed) delivered(n int) []platformtest.Record {
 	return list
 }
 
-// flaky is a store that can be told to fail.
+// flaky is a store whose admissions a test may make fail, wait or panic.
 type flaky struct {
 	store.Store
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	hook func() error // before each admission; nil: none
 }
 
-func (f *flaky) fail(err error) {
+func (f *flaky) before(hook func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.err = err
+	f.hook = hook
 }
 
 func (f *flaky) Admit(ctx context.Context, now time.Time, entries []store.Entry) ([]store.Admission, error) {
 	f.mu.Lock()
-	err := f.err
+	hook := f.hook
 	f.mu.Unlock()
-	if err != nil {
-		return nil, err
+	if hook != nil {
+		if err := hook(); err != nil {
+			return nil, err
+		}
 	}
 	return f.Store.Admit(ctx, now, entries)
 }

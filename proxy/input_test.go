@@ -250,7 +250,7 @@ func TestRejected(t *testing.T) {
 // A store that takes nothing: 503 with Retry-After, and nothing half done.
 func TestStoreFull(t *testing.T) {
 	b := newBed(t, nil)
-	b.store.fail(store.ErrFull)
+	b.store.before(func() error { return store.ErrFull })
 	resp, err := http.Post(b.devices.URL+"/hikvision/door-1", "application/json", strings.NewReader(passage("1001", 7)))
 	if err != nil {
 		t.Fatal(err)
@@ -259,7 +259,7 @@ func TestStoreFull(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("got %s %v", resp.Status, resp.Header)
 	}
-	b.store.fail(nil)
+	b.store.before(nil)
 	b.post("/hikvision/door-1", "application/json", passage("1001", 7))
 	b.delivered(1)
 }

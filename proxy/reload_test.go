@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"yiqiao/proxy/store"
 )
 
 const acmeSource = "title: 新厂商\nlisten: POST /acme/{device}\ndevice: {from: [request.path.device]}\nanswers: [{type: application/json, body: '{\"ok\":true}'}]\n"
@@ -314,15 +312,9 @@ func TestMemoryIsBounded(t *testing.T) {
 // A mistake of ours is a 503 for the one device, not the end of the process.
 func TestPanic(t *testing.T) {
 	b := newBed(t, nil)
-	b.Proxy.store = panicking{b.store}
+	b.store.before(func() error { panic("planted") })
 	status, _ := b.post("/hikvision/door-1", "application/json", passage("1001", 1))
 	if status != http.StatusServiceUnavailable || !strings.Contains(b.log.String(), "panic") {
 		t.Errorf("got %d", status)
 	}
-}
-
-type panicking struct{ store.Store }
-
-func (panicking) Admit(context.Context, time.Time, []store.Entry) ([]store.Admission, error) {
-	panic("planted")
 }
