@@ -30,7 +30,7 @@ type DeadLetter struct {
 type Original struct {
 	DeadLetter
 	Request request `json:"request"`
-	Record  string  `json:"record,omitempty"` // pictures described, not shown
+	Record  string  `json:"record,omitempty"` // pictures described, personal values masked
 	Body    []byte  `json:"body"`
 }
 
@@ -61,7 +61,7 @@ func (p *Proxy) ShowDead(ctx context.Context, id string) (*Original, error) {
 	}
 	o := &Original{DeadLetter: deadLetter(info), Request: e.head.Request, Body: e.original}
 	if e.head.Interface != "" {
-		o.Record = string(e.record.Describe())
+		o.Record = string(e.record.Masked(p.gen.Load().Rules.Catalogue.Interface(e.head.Interface)))
 	}
 	return o, nil
 }

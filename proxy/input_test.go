@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store"
@@ -237,7 +238,7 @@ func TestRejected(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	o, err := b.ShowDead(t.Context(), d.ID)
-	if err != nil || !strings.Contains(o.Record, "accessControlNo") {
+	if err != nil || !strings.Contains(o.Record, `"accessControlNo":"3401020010010011150001"`) || !strings.Contains(o.Record, `"cardNo":"3***5"`) {
 		t.Errorf("got %+v %v", o, err)
 	}
 	b.platform.Behave(platformtest.Behaviour{})
@@ -268,7 +269,7 @@ func TestStoreFull(t *testing.T) {
 // is well again, and its appKey stands nowhere.
 func TestPlatformTrouble(t *testing.T) {
 	for name, behaviour := range map[string]platformtest.Behaviour{
-		"down": {Down: true}, "html": {HTML: true}, "hang up": {HangUp: true}, "failures": {Failures: 1},
+		"down": {Down: true}, "html": {HTML: true}, "hang up": {HangUp: true}, "failures": {Failures: 1}, "slow": {Latency: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, nil)
@@ -294,6 +295,31 @@ func TestPlatformTrouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Sealed for another key: the platform cannot open it, the log says what is
+// probably wrong, and with the right key everything is delivered.
+func TestWrongPublicKey(t *testing.T) {
+	b := newBed(t, nil)
+	good := b.read("platform.key.pub")
+	_, other, _, err := platformtest.LoadOrCreateKey(filepath.Join(t.TempDir(), "other.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("platform.key.pub", other)
+	if g, problems := b.Reload(t.Context(), "test"); g == nil {
+		t.Fatal(problems)
+	}
+	b.post("/hikvision/door-1", "application/json", passage("1001", 1))
+	eventually(t, "the log says what is wrong", func() bool { return strings.Contains(b.log.String(), "misconfigured") })
+	if dead := b.dead(); len(dead) != 0 {
+		t.Errorf("got %+v", dead)
+	}
+	b.write("platform.key.pub", good)
+	if g, problems := b.Reload(t.Context(), "test"); g == nil {
+		t.Fatal(problems)
+	}
+	b.delivered(1)
 }
 
 func (b *bed) read(name string) string {

@@ -22,6 +22,7 @@ func runMap(_ context.Context, std stdio, args []string) error {
 	f := flags(std, "map")
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs")
 	contentType := f.String("type", "", "content type of the payload (needed only for odd multipart)")
+	posted := f.String("path", "", "path that the payload was posted to, for sources that tell kinds by it")
 	trace := f.Bool("trace", false, "print each rule, its value and its place")
 	sealed := f.Bool("seal", false, "print the envelope too, sealed for a key made for this call")
 	source := f.String("source", "", "the vendor, where neither MAPPING nor a .http file tells it")
@@ -60,6 +61,9 @@ func runMap(_ context.Context, std stdio, args []string) error {
 	}
 	if *contentType != "" {
 		q.ContentType = *contentType
+	}
+	if *posted != "" {
+		q.Path = *posted
 	}
 	if mapping != "" && *source == "" {
 		*source = vendorOf(mapping)
