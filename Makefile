@@ -24,8 +24,12 @@ check:
 bench:
 	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^BenchmarkHotPath$$" -benchtime 1s -count=1 ./proxy
 
+FUZZ = transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad \
+	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge
+FUZZTIME ?= 60s
+
 fuzz:
-	for f in FuzzJSON FuzzDecode; do $(GO) test -run xxx -fuzz "^$$f$$" -fuzztime 60s ./transform/event || exit 1; done
+	for f in $(FUZZ); do $(GO) test -run xxx -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME) ./$${f%%:*} || exit 1; done
 
 setup:
 	@missing=""; for p in $(PACKAGES); do command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \

@@ -63,18 +63,7 @@ func newBed(t testing.TB, change func(dir string)) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.platform, err = platformtest.New(platformtest.Options{PrivateKey: private, Keep: 1 << 20, Check: func(name string, doc []byte) (errs []string, known bool) {
-		i := catalogue.Interface(name)
-		if i == nil {
-			return nil, false
-		}
-		for _, v := range i.CheckJSON(doc) {
-			if v.Severity == spec.Error {
-				errs = append(errs, v.Chinese())
-			}
-		}
-		return errs, true
-	}})
+	b.platform, err = platformtest.New(platformtest.Options{PrivateKey: private, Keep: 1 << 20, Catalogue: catalogue})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func runCheck(_ context.Context, io stdio, args []string) error {
-	f := flags(io, "check")
+	f := flags("check")
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are checked")
 	words, err := parse(f, args)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 )
 
 // stdio is where a command reads and writes, so that tests run it in-process.
@@ -47,12 +48,19 @@ func commands() []command {
 	}
 }
 
+func (c command) usage() string { return strings.TrimRight("usage: yiqiao "+c.name+" "+c.args, " ") }
+
 // usageError says that a command was called wrongly.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// helpError says that a command was asked with -h to explain its flags.
+type helpError struct{ flags string }
+
+func (helpError) Error() string { return flag.ErrHelp.Error() }
 
 // errFindings ends a command with exit code 1; what there is to say was said.
 var errFindings = errors.New("findings")
@@ -71,13 +79,17 @@ func run(ctx context.Context, io stdio, args []string) int {
 		}
 		err := c.run(ctx, io, args[1:])
 		var usage usageError
+		var asked helpError
 		switch {
-		case err == nil, errors.Is(err, flag.ErrHelp):
+		case err == nil:
+			return exitOK
+		case errors.As(err, &asked):
+			fmt.Fprintf(io.out, "%s\n%s\n%s", c.usage(), c.short, asked.flags)
 			return exitOK
 		case errors.Is(err, errFindings):
 			return exitFailed
 		case errors.As(err, &usage):
-			fmt.Fprintf(io.err, "yiqiao %s: %v\nusage: yiqiao %s %s\n", c.name, err, c.name, c.args)
+			fmt.Fprintf(io.err, "yiqiao %s: %v\n%s\n", c.name, err, c.usage())
 			return exitUsage
 		}
 		fmt.Fprintf(io.err, "yiqiao %s: %v\n", c.name, err)
@@ -90,15 +102,16 @@ func run(ctx context.Context, io stdio, args []string) int {
 func help(w io.Writer) {
 	fmt.Fprintf(w, "yiqiao 译桥: devices' events in, records of 《智慧社区平台标准数据接入规范 V1.0.4》 out\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  yiqiao %-9s %s\n             %s\n", c.name, c.args, c.short)
+		fmt.Fprintf(w, "  %s\n             %s\n", strings.TrimRight(fmt.Sprintf("yiqiao %-9s %s", c.name, c.args), " "), c.short)
 	}
 	fmt.Fprintf(w, "\nyiqiao COMMAND -h explains a command's flags.\n")
 }
 
-// flags makes a flag set that reports to the command's own stderr.
-func flags(io stdio, name string) *flag.FlagSet {
+// flags makes a flag set that prints nothing by itself: parse tells what is
+// wrong, run prints it.
+func flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet("yiqiao "+name, flag.ContinueOnError)
-	f.SetOutput(io.err)
+	f.SetOutput(io.Discard)
 	return f
 }
 
@@ -108,7 +121,10 @@ func parse(f *flag.FlagSet, args []string) ([]string, error) {
 	for {
 		if err := f.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
-				return nil, err
+				var text strings.Builder
+				f.SetOutput(&text)
+				f.PrintDefaults()
+				return nil, helpError{text.String()}
 			}
 			return nil, usageError{err.Error()}
 		}
@@ -121,7 +137,10 @@ func parse(f *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
-func runVersion(_ context.Context, io stdio, _ []string) error {
+func runVersion(_ context.Context, io stdio, args []string) error {
+	if words, err := parse(flags("version"), args); err != nil || len(words) > 0 {
+		return errors.Join(err, unexpected(words))
+	}
 	version, revision := "devel", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v := info.Main.Version; v != "" && v != "(devel)" {

@@ -16,7 +16,7 @@ import (
 )
 
 func runDead(ctx context.Context, std stdio, args []string) error {
-	f := flags(std, "dead")
+	f := flags("dead")
 	dir := f.String("site", ".", "folder of the site whose daemon is asked")
 	base := f.String("url", "", "address of the daemon's admin listener, instead of the site's")
 	source := f.String("source", "", "only of this source")
@@ -193,7 +193,7 @@ func (a *adminClient) retryDead(ctx context.Context, w io.Writer, ids []string) 
 }
 
 func runHealth(ctx context.Context, std stdio, args []string) error {
-	f := flags(std, "health")
+	f := flags("health")
 	dir := f.String("site", ".", "folder of the site whose daemon is asked")
 	base := f.String("url", "", "address of the daemon's admin listener, instead of the site's")
 	if words, err := parse(f, args); err != nil || len(words) > 0 {

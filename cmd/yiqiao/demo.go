@@ -23,7 +23,7 @@ import (
 )
 
 func runDemo(ctx context.Context, std stdio, args []string) error {
-	f := flags(std, "demo")
+	f := flags("demo")
 	length := f.Duration("for", 0, "end by itself after this time, with a summary (0: until interrupted)")
 	rate := f.Float64("rate", 3, "events per second of each vendor")
 	if words, err := parse(f, args); err != nil || len(words) > 0 {

@@ -15,7 +15,7 @@ import (
 var starterConfig []byte
 
 func runInit(_ context.Context, std stdio, args []string) error {
-	f := flags(std, "init")
+	f := flags("init")
 	words, err := parse(f, args)
 	if err != nil {
 		return err

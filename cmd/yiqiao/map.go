@@ -19,7 +19,7 @@ import (
 )
 
 func runMap(_ context.Context, std stdio, args []string) error {
-	f := flags(std, "map")
+	f := flags("map")
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs")
 	contentType := f.String("type", "", "content type of the payload (needed only for odd multipart)")
 	posted := f.String("path", "", "path that the payload was posted to, for sources that tell kinds by it")

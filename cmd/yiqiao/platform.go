@@ -17,7 +17,7 @@ import (
 )
 
 func runPlatform(ctx context.Context, std stdio, args []string) error {
-	f := flags(std, "platform")
+	f := flags("platform")
 	listen := f.String("listen", "127.0.0.1:8000", "address to listen on")
 	keyFile := f.String("private-key", "platform.key", "private key; it is made if the file is missing, its public key goes to FILE.pub")
 	records := f.String("records", "", "file to which each accepted record is appended as a line of JSON")
@@ -82,26 +82,13 @@ func newPlatform(o platformOptions) (*platformtest.Platform, error) {
 		return nil, err
 	}
 	p, err := platformtest.New(platformtest.Options{
-		PrivateKey: o.key, Seal: o.cipher, AppKeys: o.appKeys, Records: o.records, Keep: o.keep,
-		Check: func(name string, doc []byte) ([]string, bool) { return violations(catalogue.Interface(name), doc) },
+		PrivateKey: o.key, Seal: o.cipher, AppKeys: o.appKeys, Records: o.records, Keep: o.keep, Catalogue: catalogue,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.Behave(o.behaviour)
 	return p, nil
-}
-
-func violations(iface *spec.Interface, doc []byte) (errs []string, known bool) {
-	if iface == nil {
-		return nil, false
-	}
-	for _, v := range iface.CheckJSON(doc) {
-		if v.Severity == spec.Error {
-			errs = append(errs, v.Chinese())
-		}
-	}
-	return errs, true
 }
 
 // serveUntil serves h on l until ctx ends.

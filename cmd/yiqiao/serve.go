@@ -58,7 +58,7 @@ func printProblems(w io.Writer, problems transform.Problems) {
 }
 
 func runServe(ctx context.Context, io stdio, args []string) error {
-	f := flags(io, "serve")
+	f := flags("serve")
 	dir := f.String("site", ".", "folder of the site")
 	if words, err := parse(f, args); err != nil || len(words) > 0 {
 		return errors.Join(err, unexpected(words))
@@ -186,7 +186,7 @@ func (d *daemon) listen(addr string, h http.Handler, timeout time.Duration) (str
 	}
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ReadTimeout: timeout, WriteTimeout: timeout, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		ReadTimeout: timeout, WriteTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 	}
 	d.servers = append(d.servers, s)
 	d.running.Go(func() {

@@ -14,7 +14,7 @@ import (
 )
 
 func runSimulate(ctx context.Context, std stdio, args []string) error {
-	f := flags(std, "simulate")
+	f := flags("simulate")
 	base := f.String("url", "http://127.0.0.1:8080", "where yiqiao listens for devices")
 	devices := f.Int("devices", 4, "number of devices")
 	rate := f.Float64("rate", 5, "events per second of all devices together")

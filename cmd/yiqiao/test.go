@@ -18,7 +18,7 @@ import (
 )
 
 func runTest(_ context.Context, io stdio, args []string) error {
-	f := flags(io, "test")
+	f := flags("test")
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are tested")
 	only := f.String("run", "", "run only cases whose name matches this regular expression")
 	update := f.Bool("update", false, "write what the cases give as what is wanted")

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"yiqiao/proxy/seal"
+	"yiqiao/transform/spec"
 )
 
 // Options of a Platform.
@@ -33,8 +34,8 @@ type Options struct {
 	// Records, if not nil, gets each accepted record as a line of JSON, before
 	// its answer goes out: {"interface","appKey","record"}.
 	Records io.Writer
-	// Check proves a document, if not nil. known: there is such an interface.
-	Check func(iface string, doc []byte) (errs []string, known bool)
+	// Catalogue that records are proved against; nil: everything is taken.
+	Catalogue *spec.Catalogue
 	// Keep is how many of the last records GET /-/records can show; 1000.
 	Keep int
 }
@@ -142,11 +143,7 @@ func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	iface := strings.TrimPrefix(r.URL.Path, "/api/v1/")
-	var errs []string
-	known := true
-	if p.opts.Check != nil {
-		errs, known = p.opts.Check(iface, doc)
-	}
+	errs, known := p.prove(iface, doc)
 	switch {
 	case !known:
 		p.refuse(w, CodeInterface, fmt.Sprintf("没有接口 %s", iface))
@@ -157,6 +154,23 @@ func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.accept(w, iface, appKey, doc)
 	}
+}
+
+// prove says what is wrong with a document; known: there is such an interface.
+func (p *Platform) prove(name string, doc []byte) (errs []string, known bool) {
+	if p.opts.Catalogue == nil {
+		return nil, true
+	}
+	iface := p.opts.Catalogue.Interface(name)
+	if iface == nil {
+		return nil, false
+	}
+	for _, v := range iface.CheckJSON(doc) {
+		if v.Severity == spec.Error {
+			errs = append(errs, v.Chinese())
+		}
+	}
+	return errs, true
 }
 
 func (p *Platform) accept(w http.ResponseWriter, iface, appKey string, doc []byte) {

@@ -39,18 +39,7 @@ func newBed(t *testing.T, change func(*platformtest.Options, *platform.Config)) 
 		t.Fatal(err)
 	}
 	b := &bed{}
-	o := platformtest.Options{PrivateKey: private, Records: &b.records, Check: func(name string, doc []byte) (errs []string, known bool) {
-		i := catalogue.Interface(name)
-		if i == nil {
-			return nil, false
-		}
-		for _, v := range i.CheckJSON(doc) {
-			if v.Severity == spec.Error {
-				errs = append(errs, v.Chinese())
-			}
-		}
-		return errs, true
-	}}
+	o := platformtest.Options{PrivateKey: private, Records: &b.records, Catalogue: catalogue}
 	cfg := platform.Config{AppKey: "key-1", Timeout: 2 * time.Second}
 	if change != nil {
 		change(&o, &cfg)

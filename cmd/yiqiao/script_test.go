@@ -1,0 +1,238 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"yiqiao/proxy/platform/platformtest"
+	"yiqiao/transform/spec"
+)
+
+var update = flag.Bool("update", false, "write what the scripts give as their golden parts")
+
+// TestMain lets a script's "exec yiqiao" run this binary's main in a process
+// of its own, with the race detector if the test has it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"yiqiao": main})
+}
+
+// TestScript runs testdata/script, one script for each theme.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exitcode": scriptExitcode,
+			"keypair":  scriptKeypair,
+			"freeport": scriptFreeport,
+			"waitfor":  scriptWaitfor,
+			"capture":  scriptCapture,
+			"expand":   scriptExpand,
+			"replace":  scriptReplace,
+			"append":   scriptAppend,
+			"bytes":    scriptBytes,
+			"bom":      scriptBOM,
+			"post":     scriptPost,
+			"records":  scriptRecords,
+			"sigterm":  scriptSigterm,
+		},
+	})
+}
+
+// need ends a script whose command is written wrongly.
+func need(ts *testscript.TestScript, ok bool, usage string) {
+	if !ok {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+// exitcode CODE COMMAND… is "! exec" that knows which code is wanted.
+func scriptExitcode(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) > 1, "exitcode CODE COMMAND…")
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
+		ts.Fatalf("want exit code %s, got %v", args[0], err)
+	}
+}
+
+// keypair FILE makes FILE and FILE.pub, as `yiqiao platform` does.
+func scriptKeypair(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 1, "keypair FILE")
+	_, _, _, err := platformtest.LoadOrCreateKey(ts.MkAbs(args[0]))
+	ts.Check(err)
+}
+
+// freeport NAME… sets each variable to an address of this machine on which
+// nobody listens.
+func scriptFreeport(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) > 0, "freeport NAME…")
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // not before all have theirs: no two get the same
+		ts.Setenv(name, l.Addr().String())
+	}
+}
+
+// waitfor URL [REGEXP] asks until the answer is 200 and matches.
+func scriptWaitfor(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && (len(args) == 1 || len(args) == 2), "waitfor URL [REGEXP]")
+	re := regexp.MustCompile(strings.Join(args[1:], ""))
+	client := http.Client{Timeout: 5 * time.Second}
+	last := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		resp, err := client.Get(args[0])
+		if err != nil {
+			last = err.Error()
+		} else {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if last = resp.Status + " " + string(body); resp.StatusCode == http.StatusOK && re.Match(body) {
+				return
+			}
+		}
+		pause := time.NewTimer(20 * time.Millisecond)
+		<-pause.C
+	}
+	ts.Fatalf("%s never answered as wanted, at last: %s", args[0], last)
+}
+
+// capture NAME REGEXP sets a variable to what the first group matches in the
+// last command's standard output.
+func scriptCapture(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 2, "capture NAME REGEXP")
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("stdout has no match of %q with one group", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// change rewrites a file of the script.
+func change(ts *testscript.TestScript, name string, f func(string) string) {
+	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(f(ts.ReadFile(name))), 0o600))
+}
+
+// expand FILE… puts the script's variables into files.
+func scriptExpand(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) > 0, "expand FILE…")
+	for _, name := range args {
+		change(ts, name, func(s string) string { return os.Expand(s, ts.Getenv) })
+	}
+}
+
+// replace FILE OLD NEW replaces a text that must stand there exactly once.
+func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 3, "replace FILE OLD NEW")
+	change(ts, args[0], func(s string) string {
+		if n := strings.Count(s, args[1]); n != 1 {
+			ts.Fatalf("%s holds %q %d times, want once", args[0], args[1], n)
+		}
+		return strings.Replace(s, args[1], args[2], 1)
+	})
+}
+
+// append FILE TEXT adds a line.
+func scriptAppend(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 2, "append FILE TEXT")
+	change(ts, args[0], func(s string) string { return s + args[1] + "\n" })
+}
+
+// bytes FILE TEXT writes a file from TEXT in Go's notation, as \xff\x00.
+func scriptBytes(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 2, "bytes FILE TEXT")
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// bom FILE… wants UTF-8 in each file, with a byte order mark (with "!": without).
+func scriptBOM(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, len(args) > 0, "bom FILE…")
+	for _, name := range args {
+		text := ts.ReadFile(name)
+		if strings.HasPrefix(text, "\uFEFF") == neg || !utf8.ValidString(text) {
+			ts.Fatalf("%s begins with %q, and is UTF-8: %t", name, text[:min(4, len(text))], utf8.ValidString(text))
+		}
+	}
+}
+
+// post URL FILE posts a file of JSON, and prints the answer's status and body.
+func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 2, "post URL FILE")
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Post(args[0], "application/json", strings.NewReader(ts.ReadFile(args[1])))
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", resp.StatusCode, body)
+}
+
+// records FILE proves each line of a records file: the keys, an interface of
+// the specification, a record that keeps its rules. It prints how many lines
+// there are of each interface, and in all.
+func scriptRecords(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 1, "records FILE")
+	catalogue, err := spec.Load()
+	ts.Check(err)
+	counts, total := map[string]int{}, 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if !strings.HasSuffix(line, "\n") {
+			ts.Fatalf("the last line is cut off: %.200s", line)
+		}
+		var r map[string]json.RawMessage
+		ts.Check(json.Unmarshal([]byte(line), &r))
+		var name, appKey string
+		ts.Check(json.Unmarshal(r["interface"], &name))
+		ts.Check(json.Unmarshal(r["appKey"], &appKey))
+		iface := catalogue.Interface(name)
+		if iface == nil || len(r) != 3 || appKey == "" {
+			ts.Fatalf(`want {"interface","appKey","record"} of an interface of the specification, got %.200s`, line)
+		}
+		for _, v := range iface.CheckJSON(r["record"]) {
+			if v.Severity == spec.Error {
+				ts.Fatalf("%s: %s: %.200s", name, v.Chinese(), line)
+			}
+		}
+		counts[name]++
+		total++
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(ts.Stdout(), "%s %d\n", name, counts[name])
+	}
+	fmt.Fprintf(ts.Stdout(), "total %d\n", total)
+}
+
+// sigterm NAME tells a background process to end, as init systems do.
+func scriptSigterm(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 1, "sigterm COMMAND")
+	for _, c := range ts.BackgroundCmds() {
+		if slices.Contains(c.Args, args[0]) {
+			ts.Check(c.Process.Signal(syscall.SIGTERM))
+			return
+		}
+	}
+	ts.Fatalf("no background process %q", args[0])
+}
