@@ -132,11 +132,14 @@ func parseConfig(name string, data []byte, serve bool) (*Config, transform.Probl
 	}
 	var ps transform.Problems
 	for _, d := range doc.Docs {
-		if d.Body != nil && serve {
+		if d.Body != nil {
 			ast.Walk(&environment{name: name, data: data, problems: &ps}, d.Body)
 		}
 	}
 	c := defaults()
+	if !serve {
+		ps = nil // a tool does with what is set
+	}
 	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
 		if err := decode(doc.Docs[0].Body, &c); err != nil {
 			return nil, append(ps, transform.YAMLProblem(name, data, err))
