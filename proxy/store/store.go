@@ -199,7 +199,9 @@ type Filter struct {
 	Interface string
 	Device    string
 	Class     Class
-	After     string // an ID: begin behind it
+	Since     time.Time // admitted then or later
+	Until     time.Time // admitted before
+	After     string    // an ID: begin behind it
 	Limit     int
 }
 

@@ -53,6 +53,8 @@ func (s *Store) List(ctx context.Context, f store.Filter) ([]store.Info, error) 
 	add("interface = ?", f.Interface != "", f.Interface)
 	add("device = ?", f.Device != "", f.Device)
 	add("class = ?", f.Class != "", string(f.Class))
+	add("admitted >= ?", !f.Since.IsZero(), nanos(f.Since))
+	add("admitted < ?", !f.Until.IsZero(), nanos(f.Until))
 	// An entry that has gone meanwhile has left its id: ids grow with time.
 	add("seq > COALESCE((SELECT seq FROM entry WHERE id = ?), (SELECT MAX(seq) FROM entry WHERE id < ?), 0)", f.After != "", f.After, f.After)
 	limit := f.Limit

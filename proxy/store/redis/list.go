@@ -139,6 +139,9 @@ func matches(f store.Filter, i store.Info) bool {
 			return false
 		}
 	}
+	if !f.Since.IsZero() && i.Admitted.Before(f.Since) || !f.Until.IsZero() && !i.Admitted.Before(f.Until) {
+		return false
+	}
 	return f.After == "" || i.ID > f.After
 }
 

@@ -68,6 +68,13 @@ func checkFilters(f *fixture) {
 	for _, tc := range cases {
 		f.wantList(tc.filter, tc.want...)
 	}
+	first := f.now
+	f.later(time.Minute)
+	d := f.admitNew(f.entry("d", 0))
+	f.wantList(store.Filter{Since: first}, a.ID, b.ID, c.ID, d)
+	f.wantList(store.Filter{Since: first.Add(time.Second)}, d)
+	f.wantList(store.Filter{Until: f.now}, a.ID, b.ID, c.ID)
+	f.wantList(store.Filter{Since: first, Until: first})
 	if diff := cmp.Diff(b.Labels, f.info(b.ID).Labels); diff != "" {
 		f.Fatalf("labels (-want +got):\n%s", diff)
 	}

@@ -276,6 +276,9 @@ func matches(f store.Filter, i store.Info) bool {
 		{f.ID, i.ID}, {string(f.State), string(i.State)}, {f.Source, i.Labels.Source},
 		{f.Interface, i.Labels.Interface}, {f.Device, i.Labels.Device}, {string(f.Class), string(i.Reason.Class)},
 	}
+	if !f.Since.IsZero() && i.Admitted.Before(f.Since) || !f.Until.IsZero() && !i.Admitted.Before(f.Until) {
+		return false
+	}
 	return !slices.ContainsFunc(pairs, func(p [2]string) bool { return p[0] != "" && p[0] != p[1] })
 }
 
