@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,7 +21,10 @@ import (
 //	GET  /-/ready             it takes events: 200 or 503, with details
 //	POST /-/reload            load the site's files now; answers with the problems
 //	GET  /metrics             Prometheus
-//	GET  /-/dead?source=…     list; GET /-/dead/{id}: one, with its original
+//	GET  /-/dead?source=…     list by source, interface, device, class, since,
+//	                          until (RFC 3339), after (an id), limit
+//	GET  /-/dead/summary      counts by source, class and device
+//	GET  /-/dead/{id}         one, with its original, and how it maps now
 //	POST /-/dead/{id}/retry   map it again with the rules of now
 //	POST /-/dead/{id}/drop    remove it for good
 func (p *Proxy) Admin() http.Handler {
@@ -32,6 +36,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("POST /-/reload", p.reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/dead", p.listDead)
+	mux.HandleFunc("GET /-/dead/summary", p.summarizeDead)
 	mux.HandleFunc("GET /-/dead/{id}", p.showDead)
 	mux.HandleFunc("POST /-/dead/{id}/retry", p.retryDead)
 	mux.HandleFunc("POST /-/dead/{id}/drop", p.dropDead)
@@ -73,13 +78,46 @@ func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
 	reply(w, status, out)
 }
 
-func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
+// deadFilter reads what a request selects.
+func deadFilter(r *http.Request) (store.Filter, error) {
 	q := r.URL.Query()
 	f := store.Filter{Source: q.Get("source"), Interface: q.Get("interface"), Device: q.Get("device"), Class: store.Class(q.Get("class")), After: q.Get("after"), Limit: 100}
-	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 && n <= 1000 {
+	if s := q.Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > 1000 {
+			return f, fmt.Errorf("limit: want 1 to 1000, got %q", s)
+		}
 		f.Limit = n
 	}
+	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		if s := q.Get(name); s != "" {
+			t, err := time.Parse(time.RFC3339, s)
+			if err != nil {
+				return f, fmt.Errorf("%s: want a time like 2026-01-02T15:04:05+08:00, got %q", name, s)
+			}
+			*at = t
+		}
+	}
+	return f, nil
+}
+
+func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
+	f, err := deadFilter(r)
+	if err != nil {
+		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
 	list, err := p.ListDead(r.Context(), f)
+	replyOr(w, list, err)
+}
+
+func (p *Proxy) summarizeDead(w http.ResponseWriter, r *http.Request) {
+	f, err := deadFilter(r)
+	if err != nil {
+		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	list, err := p.SummarizeDead(r.Context(), f)
 	replyOr(w, list, err)
 }
 

@@ -25,6 +25,7 @@ type Config struct {
 	Platform PlatformConfig    `yaml:"platform"`
 	Store    StoreConfig       `yaml:"store"`
 	Dedup    DedupConfig       `yaml:"dedup"`
+	Dead     DeadConfig        `yaml:"dead"`
 	Sources  []string          `yaml:"sources"`
 	Tables   map[string]string `yaml:"tables"`
 	Admin    AdminConfig       `yaml:"admin"`
@@ -70,6 +71,12 @@ type DedupConfig struct {
 	Window time.Duration `yaml:"window"`
 }
 
+// DeadConfig bounds the dead letters: the oldest fall off, counted and logged.
+type DeadConfig struct {
+	MaxAge   time.Duration `yaml:"maxAge"`
+	MaxBytes Size          `yaml:"maxBytes"`
+}
+
 // AdminConfig is the listener for people and probes.
 type AdminConfig struct {
 	Listen string `yaml:"listen"`
@@ -110,6 +117,7 @@ func defaults() Config {
 		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
 		Dedup:    DedupConfig{Window: 72 * time.Hour},
+		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
@@ -217,6 +225,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Dedup.Window <= 0 {
 		fail("dedup.window: want a duration like 72h, got %s", c.Dedup.Window)
+	}
+	if c.Dead.MaxAge < time.Hour || c.Dead.MaxBytes < 1<<20 {
+		fail("dead: want maxAge of at least 1h and maxBytes of at least 1MB, got %s and %d bytes", c.Dead.MaxAge, c.Dead.MaxBytes)
 	}
 	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
 		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)

@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -31,7 +35,10 @@ type Original struct {
 	DeadLetter
 	Request request `json:"request"`
 	Record  string  `json:"record,omitempty"` // pictures described, personal values masked
-	Body    []byte  `json:"body"`
+	// Trace is how the rules of now map the original: each rule, its value and
+	// its place, up to what refuses it.
+	Trace string `json:"trace"`
+	Body  []byte `json:"body"`
 }
 
 // ListDead lists dead letters, oldest first.
@@ -59,11 +66,75 @@ func (p *Proxy) ShowDead(ctx context.Context, id string) (*Original, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Original{DeadLetter: deadLetter(info), Request: e.head.Request, Body: e.original}
+	g := p.gen.Load()
+	o := &Original{DeadLetter: deadLetter(info), Request: e.head.Request.masked(), Body: e.original}
 	if e.head.Interface != "" {
-		o.Record = string(e.record.Masked(p.gen.Load().Rules.Catalogue.Interface(e.head.Interface)))
+		o.Record = string(e.record.Masked(g.Rules.Catalogue.Interface(e.head.Interface)))
 	}
+	o.Trace = traceOf(g, e)
 	return o, nil
+}
+
+// traceOf maps an original with the rules of g and tells each step.
+func traceOf(g *Generation, e *entry) string {
+	s := g.Rules.Source(e.head.Source)
+	if s == nil {
+		return fmt.Sprintf("source %q is not in use", e.head.Source)
+	}
+	var tr transform.Trace
+	var res transform.Result
+	g.Rules.ApplyBody(s, e.head.Request.event(), bytes.Clone(e.original), &res, &tr)
+	var b strings.Builder
+	tr.Write(&b)
+	if res.Refusal != nil {
+		fmt.Fprintf(&b, "✗ %s: %s\n", res.Refusal.Class, res.Refusal.Text)
+	}
+	return b.String()
+}
+
+// Summary counts dead letters by source, class and device, the most first.
+type Summary struct {
+	Source string    `json:"source"`
+	Class  string    `json:"class"`
+	Device string    `json:"device,omitempty"`
+	Count  int       `json:"count"`
+	Oldest time.Time `json:"oldest"`
+	Newest time.Time `json:"newest"`
+	Sample string    `json:"sample"` // the reason of the newest
+}
+
+// SummarizeDead counts the dead letters that f selects.
+func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter) ([]Summary, error) {
+	f.State, f.Limit = store.Dead, 1000
+	groups := map[[3]string]*Summary{}
+	for {
+		page, err := p.store.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page {
+			key := [3]string{i.Labels.Source, string(i.Reason.Class), i.Labels.Device}
+			g := groups[key]
+			if g == nil {
+				g = &Summary{Source: key[0], Class: key[1], Device: key[2], Oldest: i.Admitted}
+				groups[key] = g
+			}
+			g.Count++
+			g.Newest, g.Sample = i.Admitted, i.Reason.Text
+			f.After = i.ID
+		}
+		if len(page) < f.Limit {
+			break
+		}
+	}
+	list := make([]Summary, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, *g)
+	}
+	slices.SortFunc(list, func(a, b Summary) int {
+		return cmp.Or(b.Count-a.Count, strings.Compare(a.Source+a.Class+a.Device, b.Source+b.Class+b.Device))
+	})
+	return list, nil
 }
 
 func (p *Proxy) loadDead(ctx context.Context, id string) (*store.Info, *entry, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	leaseSlack  = 30 * time.Second // a lease is the platform's timeout and this
+	leaseSlack  = 10 * time.Second // a lease is the platform's timeout and this
 	idlePoll    = 250 * time.Millisecond
 	settleTries = 5
 )

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yiqiao/transform"
@@ -127,6 +128,24 @@ func readEntry(b []byte) (*entry, error) {
 func keptRequest(q *event.Request) request {
 	return request{q.Method, q.Path, q.Params, q.Query, q.Header, q.Remote, q.Received, q.ContentType}
 }
+
+// masked hides what a sender puts on its URL as a secret: near-spec clients
+// send the platform's own appKey (规范 1.3).
+func (q request) masked() request {
+	query := map[string]string{}
+	for k, v := range q.Query {
+		if secretNames[strings.ToLower(k)] {
+			v = "***"
+		}
+		query[k] = v
+	}
+	if len(query) > 0 {
+		q.Query = query
+	}
+	return q
+}
+
+var secretNames = map[string]bool{"appkey": true, "token": true, "access_token": true, "key": true, "secret": true, "password": true, "passwd": true, "pwd": true, "sign": true}
 
 func (q *request) event() event.Request {
 	return event.Request{Method: q.Method, Path: q.Path, Params: q.Params, Query: q.Query, Header: q.Header, Remote: q.Remote, Received: q.Received, ContentType: q.ContentType}

@@ -21,6 +21,7 @@ type metrics struct {
 	ignoredBy    *prometheus.CounterVec // source, mapping, because
 	records      *prometheus.CounterVec // source, interface, result
 	deadLetters  *prometheus.CounterVec // source, class
+	fallen       *prometheus.CounterVec // why
 	refused      *prometheus.CounterVec // why
 	tries        *prometheus.CounterVec // interface, verdict
 	acceptTime   prometheus.Histogram
@@ -50,6 +51,7 @@ func newMetrics(p *Proxy) *metrics {
 		ignoredBy:    counter("ignored_total", "Events that a rule ignored, by its reason.", "source", "mapping", "because"),
 		records:      counter("records_total", "Records by what the store said: admitted or duplicate.", "source", "interface", "result"),
 		deadLetters:  counter("dead_letters_total", "Dead letters by class.", "source", "class"),
+		fallen:       counter("dead_letters_dropped_total", "Dead letters that fell off by age or bytes.", "why"),
 		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
 		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
 		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
@@ -61,7 +63,7 @@ func newMetrics(p *Proxy) *metrics {
 		reloadTime:   gauge("config_last_reload_success_timestamp_seconds", "When rules were last loaded."),
 		reloads:      counter("config_reloads_total", "Reloads by result.", "result"),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.refused, m.tries, m.acceptTime,
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.tries, m.acceptTime,
 		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.generation.Set(1)

@@ -49,6 +49,9 @@ const (
 	UnknownDevice RefusalClass = "unknown-device"
 	Unmapped      RefusalClass = "unmapped"
 	Refused       RefusalClass = "refused"
+	// NoPicture is a refusal only because pictures are missing: the commonest
+	// reason, and mended at the device.
+	NoPicture RefusalClass = "picture-missing"
 )
 
 // Apply maps an event of source s. It is the one way from event to records:
@@ -223,7 +226,11 @@ func (r *run) apply(m *Mapping, res *Result) {
 		return
 	}
 	if err := r.elements(m, res); err != nil {
-		res.refuse(Refused, m, err.Error())
+		class := Refused
+		if errors.As(err, new(noPicture)) {
+			class = NoPicture
+		}
+		res.refuse(class, m, err.Error())
 	}
 }
 

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -202,6 +203,7 @@ func numberKind(f *spec.Field) spec.Kind {
 func (r *run) check(m *Mapping) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []string
+	onlyPictures := len(r.missed) == 0 // else a table lacks a row
 	for _, v := range r.violations {
 		text := v.Error()
 		for i := range m.fields {
@@ -212,13 +214,22 @@ func (r *run) check(m *Mapping) error {
 		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text, Warning: v.Severity == spec.Warning})
 		if v.Severity != spec.Warning {
 			texts = append(texts, text)
+			onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 		}
 	}
-	if len(texts) == 0 {
+	switch {
+	case len(texts) == 0:
 		return nil
+	case onlyPictures:
+		return noPicture(strings.Join(texts, "; "))
 	}
-	return fmt.Errorf("%s", strings.Join(texts, "; "))
+	return errors.New(strings.Join(texts, "; "))
 }
+
+// noPicture is a violation of nothing but that pictures are missing.
+type noPicture string
+
+func (e noPicture) Error() string { return string(e) }
 
 func fieldName(f *spec.Field) string {
 	if f == nil {

@@ -30,7 +30,7 @@ func runCheck(_ context.Context, io stdio, args []string) error {
 	}
 	printProblems(io.out, problems)
 	if n := len(problems.Errors()); n > 0 {
-		fmt.Fprintf(io.out, "%d problems\n", n)
+		fmt.Fprintln(io.out, count(n, "problem"))
 		return errFindings
 	}
 	mappings, sources := 0, 0
@@ -40,6 +40,14 @@ func runCheck(_ context.Context, io stdio, args []string) error {
 	}
 	fmt.Fprintf(io.out, "ok: %d sources, %d mappings, rules %s\n", sources, mappings, rules.Digest)
 	return nil
+}
+
+// count says how many there are of a thing: "1 problem", "2 problems".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // loadRules loads the rules of a site, or the bundled ones with the tables

@@ -231,7 +231,9 @@ func (p *plant) account() {
 		}
 		return list
 	}
-	for deadline := time.Now().Add(30 * time.Second); len(missing()) > 0; {
+	// A claim whose answer was lost with the Redis connection stands until its
+	// lease ends, 15 s here.
+	for deadline := time.Now().Add(60 * time.Second); len(missing()) > 0; {
 		if time.Now().After(deadline) {
 			list := missing()
 			p.t.Fatalf("%d acknowledged events of %d never arrived: %v…\nlog:\n%s", len(list), len(p.acked), list[:min(3, len(list))], strings.Join(p.tail, "\n"))

@@ -138,7 +138,7 @@ func (a *adminClient) printDead(ctx context.Context, w io.Writer, source, class 
 	for _, d := range list {
 		fmt.Fprintf(w, "%s  %s  %-14s %s %s\n    %s\n", d.ID, d.Admitted.Local().Format(time.DateTime), d.Class, d.Source, d.Device, d.Reason)
 	}
-	fmt.Fprintf(w, "%d dead letters\n", len(list))
+	fmt.Fprintln(w, count(len(list), "dead letter"))
 	return nil
 }
 
@@ -207,6 +207,6 @@ func runHealth(ctx context.Context, std stdio, args []string) error {
 	if err := a.call(ctx, "GET", "/-/ready", &h); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "ok: rules %s, %d waiting, %d dead letters, platform %s\n", h.Generation, h.Waiting, h.Dead, h.Platform)
+	fmt.Fprintf(std.out, "ok: rules %s, %d waiting, %s, platform %s\n", h.Generation, h.Waiting, count(h.Dead, "dead letter"), h.Platform)
 	return nil
 }

@@ -40,6 +40,12 @@ func runInit(_ context.Context, std stdio, args []string) error {
 	if _, err := os.Stat(filepath.Join(dir, "yiqiao.yaml")); err == nil {
 		return fmt.Errorf("%s is a site already", dir)
 	}
+	for _, file := range files { // before the first is written: no half of a site
+		name := filepath.Join(dir, filepath.FromSlash(file.name))
+		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+			return errors.Join(err, fmt.Errorf("%s is there already, and init overwrites nothing", name))
+		}
+	}
 	for _, file := range files {
 		name := filepath.Join(dir, filepath.FromSlash(file.name))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"yiqiao/proxy/seal"
@@ -70,16 +71,12 @@ func runMap(_ context.Context, std stdio, args []string) error {
 	}
 	s := rules.Source(*source)
 	if q.Path != "" {
-		if found, params, ok := rules.Match(q.Method, q.Path); ok && (s == nil || s == found) {
+		if found, params, ok := rules.Match(q.Method, q.Path); ok && (*source == "" || s == found) {
 			s, q.Params = found, params
 		}
 	}
-	if s == nil {
-		var names []string
-		for _, s := range rules.Sources {
-			names = append(names, s.Name)
-		}
-		return usagef("want a mapping like %s/…, or -source, one of: %s", names[0], strings.Join(names, ", "))
+	if err := known(rules, s, *source, mapping); err != nil {
+		return err
 	}
 	var tr *transform.Trace
 	if *trace {
@@ -99,6 +96,32 @@ func runMap(_ context.Context, std stdio, args []string) error {
 	}
 	if res.Refusal != nil {
 		return errFindings
+	}
+	return nil
+}
+
+// known proves that the source and the mapping that were named are there: a
+// name that is wrong must not give another mapping's answer.
+func known(rules *transform.Rules, s *transform.Source, source, mapping string) error {
+	var names []string
+	if s == nil {
+		for _, s := range rules.Sources {
+			names = append(names, s.Name)
+		}
+		if source != "" {
+			return usagef("there is no source %q; there are: %s", source, strings.Join(names, ", "))
+		}
+		return usagef("want a mapping like %s/…, or -source, one of: %s", names[0], strings.Join(names, ", "))
+	}
+	event := strings.TrimSuffix(path.Base(filepath.ToSlash(mapping)), ".yaml")
+	if vendorOf(mapping) != s.Name || event == s.Name {
+		return nil // no event was named
+	}
+	for _, m := range s.Mappings {
+		names = append(names, strings.TrimSuffix(m.Name, ".yaml"))
+	}
+	if name := s.Name + "/" + event; !slices.Contains(names, name) {
+		return usagef("there is no mapping %q; there are: %s", name, strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -160,7 +183,7 @@ func printSealed(w io.Writer, records []transform.Record) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "POST /%s?appKey=… (%d bytes, document %d bytes)\n%s\n", rec.Interface.Name, len(envelope), rec.Len(), shorten(envelope, 400))
+		fmt.Fprintf(w, "POST /%s?appKey=… (%d bytes, document %d bytes)\n%s\n", rec.Interface.Name, len(envelope), rec.Len(), shorten(envelope, 4000))
 	}
 	return nil
 }

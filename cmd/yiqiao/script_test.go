@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,11 +37,19 @@ func TestMain(m *testing.M) {
 
 // TestScript runs testdata/script, one script for each theme.
 func TestScript(t *testing.T) {
+	bundled, err := filepath.Abs("../../mappings")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("BUNDLED", bundled)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": scriptExitcode,
 			"keypair":  scriptKeypair,
@@ -50,10 +59,12 @@ func TestScript(t *testing.T) {
 			"expand":   scriptExpand,
 			"replace":  scriptReplace,
 			"append":   scriptAppend,
+			"join":     scriptJoin,
 			"bytes":    scriptBytes,
 			"bom":      scriptBOM,
 			"post":     scriptPost,
 			"records":  scriptRecords,
+			"envelope": scriptEnvelope,
 			"sigterm":  scriptSigterm,
 		},
 	})
@@ -122,7 +133,7 @@ func scriptWaitfor(ts *testscript.TestScript, neg bool, args []string) {
 // last command's standard output.
 func scriptCapture(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, !neg && len(args) == 2, "capture NAME REGEXP")
-	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if len(m) != 2 {
 		ts.Fatalf("stdout has no match of %q with one group", args[1])
 	}
@@ -157,6 +168,13 @@ func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
 func scriptAppend(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, !neg && len(args) == 2, "append FILE TEXT")
 	change(ts, args[0], func(s string) string { return s + args[1] + "\n" })
+}
+
+// join FILE TABLE adds the rows of a table, without its first line.
+func scriptJoin(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 2, "join FILE TABLE")
+	_, rows, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	change(ts, args[0], func(s string) string { return s + rows })
 }
 
 // bytes FILE TEXT writes a file from TEXT in Go's notation, as \xff\x00.
@@ -223,6 +241,18 @@ func scriptRecords(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(ts.Stdout(), "%s %d\n", name, counts[name])
 	}
 	fmt.Fprintf(ts.Stdout(), "total %d\n", total)
+}
+
+// envelope wants the last line of standard output to be what the platform
+// gets (规范 1.4): two texts in Base64, and no others.
+func scriptEnvelope(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 0, "envelope")
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	var e map[string][]byte // Base64 or an error
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &e))
+	if len(e) != 2 || len(e["encrypted"]) != 256 || len(e["requestData"]) == 0 || len(e["requestData"])%16 != 0 {
+		ts.Fatalf("want encrypted and requestData, got %s", lines[len(lines)-1])
+	}
 }
 
 // sigterm NAME tells a background process to end, as init systems do.

@@ -46,7 +46,7 @@ func loadSite(dir string, w io.Writer) (proxy.Site, *proxy.Generation, error) {
 	g, problems := site.Load()
 	printProblems(w, problems)
 	if g == nil {
-		return site, nil, fmt.Errorf("%s: %d problems, nothing was started", dir, len(problems.Errors()))
+		return site, nil, fmt.Errorf("%s: %s, nothing was started", dir, count(len(problems.Errors()), "problem"))
 	}
 	return site, g, nil
 }
@@ -148,6 +148,7 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 		return nil, errors.Join(err, d.stop())
 	}
 	d.running.Go(func() { d.proxy.Deliver(work, grace) })
+	d.running.Go(func() { d.proxy.Tidy(work) })
 	d.running.Go(func() {
 		if err := d.proxy.Watch(work); err != nil {
 			o.log.Warn("files are not watched; use POST /-/reload or SIGHUP", "err", err)

@@ -194,28 +194,39 @@ func indent(b []byte) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(string(b), "\n"), "\n", "\n    ") + "\n"
 }
 
-// lineDiff shows the lines that differ, by place: both sides are short and
-// made by the same printer.
+// lineDiff shows the lines that differ. Both sides are made by the same
+// printer: that a comma follows is no difference.
 func lineDiff(want, got []byte) string {
 	w, g := strings.Split(strings.TrimRight(string(want), "\n"), "\n"), strings.Split(strings.TrimRight(string(got), "\n"), "\n")
+	same := func(i, k int) bool { return bare(w[i]) == bare(g[k]) }
+	common := make([][]int, len(w)+1) // of w[i:] and g[k:], the longest common part
+	for i := range common {
+		common[i] = make([]int, len(g)+1)
+	}
+	for i := len(w) - 1; i >= 0; i-- {
+		for k := len(g) - 1; k >= 0; k-- {
+			if common[i][k] = max(common[i+1][k], common[i][k+1]); same(i, k) {
+				common[i][k] = common[i+1][k+1] + 1
+			}
+		}
+	}
 	var b strings.Builder
-	for i := range max(len(w), len(g)) {
-		a, z := "", ""
-		if i < len(w) {
-			a = w[i]
+	for i, k := 0, 0; i < len(w) || k < len(g); {
+		switch {
+		case i < len(w) && k < len(g) && same(i, k):
+			i, k = i+1, k+1
+		case k == len(g) || i < len(w) && common[i+1][k] >= common[i][k+1]:
+			fmt.Fprintf(&b, "  - want %s\n", strings.TrimSpace(w[i]))
+			i++
+		default:
+			fmt.Fprintf(&b, "  + got  %s\n", strings.TrimSpace(g[k]))
+			k++
 		}
-		if i < len(g) {
-			z = g[i]
-		}
-		if a == z {
-			continue
-		}
-		if a != "" {
-			fmt.Fprintf(&b, "  - want %s\n", strings.TrimSpace(a))
-		}
-		if z != "" {
-			fmt.Fprintf(&b, "  + got  %s\n", strings.TrimSpace(z))
-		}
+	}
+	if b.Len() == 0 {
+		return "  only spaces and commas differ; -update writes it as it should be\n"
 	}
 	return b.String()
 }
+
+func bare(line string) string { return strings.TrimSuffix(strings.TrimSpace(line), ",") }

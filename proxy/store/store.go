@@ -124,12 +124,13 @@ type Class string
 
 // The classes of dead letters.
 const (
-	Undecodable   Class = "undecodable"    // the body is not what its source sends
-	UnknownDevice Class = "unknown-device" // no row of the device table
-	Unmapped      Class = "unmapped"       // no mapping matched
-	Refused       Class = "refused"        // a mapping or the standard refused it
-	Rejected      Class = "rejected"       // the platform refused it
-	GaveUp        Class = "gave-up"        // too many tries
+	Undecodable   Class = "undecodable"     // the body is not what its source sends
+	UnknownDevice Class = "unknown-device"  // no row of the device table
+	Unmapped      Class = "unmapped"        // no mapping matched
+	Refused       Class = "refused"         // a mapping or the standard refused it
+	NoPicture     Class = "picture-missing" // refused only because pictures are missing
+	Rejected      Class = "rejected"        // the platform refused it
+	GaveUp        Class = "gave-up"         // too many tries
 )
 
 // Admission answers for one entry, in the order of the entries.

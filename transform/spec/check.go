@@ -69,7 +69,7 @@ func (i *Interface) Check(values []Value, out []Violation) []Violation {
 		if v.there() {
 			out = i.checkValue(f, v, out)
 		} else if f.Need == Required {
-			out = append(out, Violation{Interface: i, Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Want: required, Got: gotNothing(v)})
+			out = append(out, Violation{Interface: i, Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Missing: true, Want: required, Got: gotNothing(v)})
 		}
 	}
 	for r := range i.Rules {
@@ -79,7 +79,7 @@ func (i *Interface) Check(values []Value, out []Violation) []Violation {
 		}
 		for _, n := range rule.Require {
 			if v := &values[n]; !v.there() {
-				out = append(out, Violation{Interface: i, Field: &i.Fields[n], Rule: RuleCondition, Severity: rule.Severity, Want: required, Got: gotNothing(v), Because: rule.Because})
+				out = append(out, Violation{Interface: i, Field: &i.Fields[n], Rule: RuleCondition, Severity: rule.Severity, Missing: true, Want: required, Got: gotNothing(v), Because: rule.Because})
 			}
 		}
 		for _, n := range rule.Omit {
@@ -116,7 +116,7 @@ func (f *Field) CheckText(s string, out []Violation) []Violation {
 	i := &Interface{scratch: newScratch()}
 	if !v.there() {
 		if f.Need == Required {
-			out = append(out, Violation{Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Want: required, Got: emptyText})
+			out = append(out, Violation{Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Missing: true, Want: required, Got: emptyText})
 		}
 		return out
 	}

@@ -8,6 +8,7 @@ type Violation struct {
 	Field     *Field // of an unknown field only the name is set; nil: the document itself
 	Rule      string // one of the rules below: a word to search for
 	Severity  Severity
+	Missing   bool // a value that must be there is not
 	Want, Got Phrase
 	Because   Phrase // the reason of a condition; empty otherwise
 }
