@@ -122,7 +122,9 @@ func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Reco
 	if err != nil {
 		return err
 	}
-	w.sealed[i] = p.vault.end(buf, e.ID)
+	if w.sealed[i], err = p.vault.end(buf, e.ID); err != nil {
+		return err
+	}
 	e.Body = w.sealed[i]
 	return nil
 }

@@ -29,11 +29,11 @@ func testVault(t testing.TB, seed byte) *Vault {
 func TestVault(t *testing.T) {
 	v := testVault(t, 1)
 	plain := []byte("张三 340102199001010015")
-	sealed := v.end(append(v.begin(nil), plain...), "id-1")
+	sealed := mustSeal(t, v, plain, "id-1")
 	if len(sealed) != len(plain)+overhead || bytes.Contains(sealed, []byte("3401")) {
 		t.Errorf("sealed to %d bytes: %q", len(sealed), sealed)
 	}
-	again := v.end(append(v.begin(nil), plain...), "id-1")
+	again := mustSeal(t, v, plain, "id-1")
 	if bytes.Equal(sealed, again) {
 		t.Error("sealed twice to the same bytes")
 	}
@@ -42,6 +42,7 @@ func TestVault(t *testing.T) {
 	}
 	for name, open := range map[string]func() ([]byte, error){
 		"another id":  func() ([]byte, error) { return v.open(bytes.Clone(sealed), "id-2") },
+		"a head":      func() ([]byte, error) { b := bytes.Clone(sealed); b[4] ^= 1; return v.open(b, "id-1") },
 		"another key": func() ([]byte, error) { return testVault(t, 2).open(bytes.Clone(sealed), "id-1") },
 		"a bit":       func() ([]byte, error) { b := bytes.Clone(sealed); b[len(b)-1] ^= 1; return v.open(b, "id-1") },
 		"cut":         func() ([]byte, error) { return v.open(bytes.Clone(sealed[:20]), "id-1") },
@@ -50,6 +51,63 @@ func TestVault(t *testing.T) {
 		if got, err := open(); err == nil {
 			t.Errorf("%s: opened to %q", name, got)
 		}
+	}
+}
+
+func mustSeal(t *testing.T, v *Vault, plain []byte, id string) []byte {
+	t.Helper()
+	sealed, err := v.end(append(v.begin(nil), plain...), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+// After Rekey new entries have the new key, old ones still open, and a resend
+// is still known.
+func TestRekey(t *testing.T) {
+	dir := t.TempDir()
+	cfg := StoreConfig{Disk: "data"}
+	old, err := LoadVault(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := mustSeal(t, old, []byte("before"), "id-1")
+	name := filepath.Join(dir, "data", "store.key")
+	if err := Rekey(name); err != nil {
+		t.Fatal(err)
+	}
+	both, err := LoadVault(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := both.open(bytes.Clone(sealed), "id-1"); err != nil || string(got) != "before" {
+		t.Errorf("an old entry: %q %v", got, err)
+	}
+	after := mustSeal(t, both, []byte("after"), "id-2")
+	if bytes.Equal(after[1:5], sealed[1:5]) {
+		t.Error("the old key still seals")
+	}
+	if both.key("a") != old.key("a") {
+		t.Error("resends are not known any more")
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	if err := os.WriteFile(name, []byte(first+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	only, err := LoadVault(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := only.open(sealed, "id-1"); err == nil || !strings.Contains(err.Error(), "another store key") {
+		t.Errorf("without the old key: got %v", err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v %v", info.Mode(), err)
 	}
 }
 

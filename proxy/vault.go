@@ -22,35 +22,53 @@ import (
 //
 //	sealed = version u8 | key id [4] | nonce [12] | ciphertext and tag
 //
-// The id of the entry is authenticated with it, so that a body cannot be moved
-// to another entry.
+// Each entry has a key of its own, derived from the store key and the entry's
+// id, which is unique: no two entries ever share a key and a nonce. The head
+// and the id are authenticated, so a body cannot be moved to another entry.
+//
+// A vault has one key that seals and may have older ones that only open: see
+// Rekey.
 type Vault struct {
-	aead  cipher.AEAD
-	keyID [4]byte
-	mac   []byte
+	keys []vaultKey // the first one seals
+	mac  []byte
 }
 
-const vaultVersion = 1
+type vaultKey struct {
+	id     [4]byte
+	secret []byte // entries' keys are derived from it
+}
 
-// overhead is how many bytes sealing adds.
-const overhead = 1 + 4 + 12 + 16
+const (
+	vaultVersion = 2
+	vaultHead    = 1 + 4 + 12
+	// overhead is how many bytes sealing adds.
+	overhead = vaultHead + 16
+)
 
-// NewVault makes a vault of a 32-byte key.
-func NewVault(key []byte) (*Vault, error) {
-	if len(key) != 32 {
-		return nil, fmt.Errorf("the store key has %d bytes, want 32 (64 hex digits)", len(key))
+// NewVault makes a vault of 32-byte keys, the newest first. The hash of the
+// dedup keys is that of the oldest: a new key does not make resends unknown.
+func NewVault(keys ...[]byte) (*Vault, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("the store key is missing: want 64 hex digits")
 	}
-	block, err := aes.NewCipher(derive(key, "entries"))
-	if err != nil {
-		return nil, err
+	v := new(Vault)
+	for _, key := range keys {
+		if len(key) != 32 {
+			return nil, fmt.Errorf("the store key has %d bytes, want 32 (64 hex digits)", len(key))
+		}
+		v.keys = append(v.keys, vaultKey{[4]byte(derive(key, "id")), derive(key, "entries")})
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
-	}
-	v := &Vault{aead: aead, mac: derive(key, "keys")}
-	copy(v.keyID[:], derive(key, "id"))
+	v.mac = derive(keys[len(keys)-1], "keys")
 	return v, nil
+}
+
+// aead is the cipher of one entry.
+func (k *vaultKey) aead(id string) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(derive(k.secret, id))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // derive makes keys of one key that tell nothing of each other.
@@ -81,11 +99,44 @@ func LoadVault(dir string, cfg StoreConfig) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store.key: %w", err)
 	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	keys, err := parseKeys(b)
 	if err != nil {
-		return nil, fmt.Errorf("store.key: want 64 hex digits, got something else of %d bytes", len(b)) // never the key itself
+		return nil, err
 	}
-	return NewVault(key)
+	return NewVault(keys...)
+}
+
+// parseKeys reads keys, one a line; lines that begin with # are comments.
+func parseKeys(b []byte) ([][]byte, error) {
+	var keys [][]byte
+	for n, line := range strings.Split(string(b), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		key, err := hex.DecodeString(line)
+		if err != nil {
+			return nil, fmt.Errorf("store.key: want 64 hex digits, got something else of %d characters in line %d", len(line), n+1) // never the key itself
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// Rekey puts a fresh key in front of a key file: from the next start on new
+// entries are sealed with it, and the older keys only open what they sealed.
+// An old key may be taken out when nothing that it sealed is left.
+func Rekey(name string) error {
+	old, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if _, err := parseKeys(old); err != nil {
+		return err
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	return writeKeyFile(name, append([]byte(hex.EncodeToString(key)+"\n"), old...))
 }
 
 // newKeyFile writes a fresh key so that a crash leaves either all of it or
@@ -94,12 +145,16 @@ func newKeyFile(name string) ([]byte, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	text := []byte(hex.EncodeToString(key) + "\n")
+	return text, writeKeyFile(name, text)
+}
+
+func writeKeyFile(name string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -109,7 +164,7 @@ func newKeyFile(name string) ([]byte, error) {
 	if err == nil {
 		err = syncDir(filepath.Dir(name))
 	}
-	return text, err
+	return err
 }
 
 func syncDir(dir string) error {
@@ -124,29 +179,41 @@ func syncDir(dir string) error {
 // behind it and sealed in place by end.
 func (v *Vault) begin(dst []byte) []byte {
 	dst = append(dst[:0], vaultVersion)
-	dst = append(dst, v.keyID[:]...)
+	dst = append(dst, v.keys[0].id[:]...)
 	var nonce [12]byte
 	rand.Read(nonce[:])
 	return append(dst, nonce[:]...)
 }
 
-func (v *Vault) end(buf []byte, id string) []byte {
-	const head = 1 + 4 + 12
-	buf = slices.Grow(buf, v.aead.Overhead())
-	out := v.aead.Seal(buf[head:head], buf[5:head], buf[head:], []byte(id))
-	return buf[:head+len(out)]
+func (v *Vault) end(buf []byte, id string) ([]byte, error) {
+	aead, err := v.keys[0].aead(id)
+	if err != nil {
+		return nil, err
+	}
+	buf = slices.Grow(buf, aead.Overhead())
+	out := aead.Seal(buf[vaultHead:vaultHead], buf[5:vaultHead], buf[vaultHead:], additional(buf, id))
+	return buf[:vaultHead+len(out)], nil
+}
+
+// additional is what is authenticated but not secret.
+func additional(buf []byte, id string) []byte {
+	return append(append(make([]byte, 0, 5+len(id)), buf[:5]...), id...)
 }
 
 // open decrypts in place.
 func (v *Vault) open(sealed []byte, id string) ([]byte, error) {
-	const head = 1 + 4 + 12
 	if len(sealed) < overhead || sealed[0] != vaultVersion {
 		return nil, errors.New("the entry is no sealed entry of this version")
 	}
-	if [4]byte(sealed[1:5]) != v.keyID {
-		return nil, errors.New("the entry was sealed with another store key")
+	i := slices.IndexFunc(v.keys, func(k vaultKey) bool { return k.id == [4]byte(sealed[1:5]) })
+	if i < 0 {
+		return nil, fmt.Errorf("the entry was sealed with another store key (%x), which store.key does not hold", sealed[1:5])
 	}
-	plain, err := v.aead.Open(sealed[head:head], sealed[5:head], sealed[head:], []byte(id))
+	aead, err := v.keys[i].aead(id)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(sealed[vaultHead:vaultHead], sealed[5:vaultHead], sealed[vaultHead:], additional(sealed, id))
 	if err != nil {
 		return nil, errors.New("the entry is damaged")
 	}
