@@ -21,6 +21,7 @@ import (
 //	GET  /-/ready             it takes events: 200 or 503, with details
 //	POST /-/reload            load the site's files now; answers with the problems
 //	GET  /metrics             Prometheus
+//	GET  /-/store             what the store holds
 //	GET  /-/dead?source=…     list by source, interface, device, class, since,
 //	                          until (RFC 3339), after (an id), limit
 //	GET  /-/dead/summary      counts by source, class and device
@@ -35,6 +36,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/ready", p.ready)
 	mux.HandleFunc("POST /-/reload", p.reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("GET /-/dead", p.listDead)
 	mux.HandleFunc("GET /-/dead/summary", p.summarizeDead)
 	mux.HandleFunc("GET /-/dead/{id}", p.showDead)
@@ -76,6 +78,26 @@ func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusUnprocessableEntity
 	}
 	reply(w, status, out)
+}
+
+// StoreStats answers GET /-/store.
+type StoreStats struct {
+	Waiting      int        `json:"waiting"`
+	WaitingBytes int64      `json:"waitingBytes"`
+	Oldest       *time.Time `json:"oldest,omitempty"`
+	Dead         int        `json:"dead"`
+	DeadBytes    int64      `json:"deadBytes"`
+	Keys         int        `json:"keys"`
+	Promise      string     `json:"promise"`
+}
+
+func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
+	st, err := p.store.Stats(r.Context(), time.Now())
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Promise: p.store.Promise()}
+	if !st.Oldest.IsZero() {
+		out.Oldest = &st.Oldest
+	}
+	replyOr(w, out, err)
 }
 
 // deadFilter reads what a request selects.

@@ -238,6 +238,7 @@ func TestAdmin(t *testing.T) {
 	for path, pieces := range map[string][]string{
 		"/-/healthy":                       {"ok"},
 		"/-/ready":                         {`"ok":true`, `"dead":1`, `"promise":"disk: what was acknowledged`, `"generation":"1-`},
+		"/-/store":                         {`"dead":1`, `"keys":2`, `"promise":"disk`},
 		"/-/dead":                          {"unknown-device", "nobody"},
 		"/-/dead?class=unknown-device":     {"nobody"},
 		"/-/dead?source=dahua":             {"[]"},

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -104,6 +105,19 @@ func LoadVault(dir string, cfg StoreConfig) (*Vault, error) {
 		return nil, err
 	}
 	return NewVault(keys...)
+}
+
+// KeyFile is the file that holds a site's store key; an error if the site
+// gives the key in another way.
+func KeyFile(dir string, cfg StoreConfig) (string, error) {
+	if cfg.Key == "" {
+		return filepath.Join(inside(dir, cmp.Or(cfg.Disk, "data")), "store.key"), nil
+	}
+	name, ok := strings.CutPrefix(cfg.Key, "file:")
+	if !ok {
+		return "", errors.New("store.key is no file: put the new key there by hand, in a line above the old one")
+	}
+	return inside(dir, name), nil
 }
 
 // parseKeys reads keys, one a line; lines that begin with # are comments.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,15 +20,28 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	f := flags("dead")
 	dir := f.String("site", ".", "folder of the site whose daemon is asked")
 	base := f.String("url", "", "address of the daemon's admin listener, instead of the site's")
-	source := f.String("source", "", "only of this source")
-	class := f.String("class", "", "only of this class (undecodable, unknown-device, unmapped, refused, rejected, gave-up)")
+	filter := url.Values{}
+	for name, usage := range map[string]string{
+		"source": "only of this source", "device": "only of this device", "interface": "only records of this interface",
+		"class": "only of this class (undecodable, unknown-device, unmapped, refused, picture-missing, rejected, gave-up)",
+		"until": "only those before this time",
+	} {
+		f.Func(name, usage, func(v string) error { filter.Set(name, v); return nil })
+	}
+	f.Func("since", "only those since this time (2026-01-02T15:04:05+08:00) or for so long (24h)", func(v string) error {
+		if d, err := time.ParseDuration(v); err == nil {
+			v = time.Now().Add(-d).Format(time.RFC3339)
+		}
+		filter.Set("since", v)
+		return nil
+	})
 	all := f.Bool("all", false, "retry or drop all that the filters select")
 	words, err := parse(f, args)
 	if err != nil {
 		return err
 	}
 	if len(words) == 0 {
-		return usagef("want list, show, retry or drop")
+		return usagef("want list, summary, show, retry or drop")
 	}
 	a, err := newAdminClient(*dir, *base)
 	if err != nil {
@@ -35,19 +49,21 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	}
 	verb, ids := words[0], words[1:]
 	if *all && len(ids) == 0 {
-		list, err := a.listDead(ctx, *source, *class)
+		list, err := a.listDead(ctx, filter)
 		if err != nil {
 			return err
 		}
 		for _, d := range list {
 			ids = append(ids, d.ID)
 		}
-	} else if verb != "list" && len(ids) == 0 {
+	} else if verb != "list" && verb != "summary" && len(ids) == 0 {
 		return usagef("%s: want ids, or -all", verb)
 	}
 	switch verb {
 	case "list":
-		return a.printDead(ctx, std.out, *source, *class)
+		return a.printDead(ctx, std.out, filter)
+	case "summary":
+		return a.summarizeDead(ctx, std.out, filter)
 	case "show":
 		return a.showDead(ctx, std.out, ids)
 	case "retry":
@@ -61,7 +77,7 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 		}
 		return nil
 	}
-	return usagef("want list, show, retry or drop, got %q", verb)
+	return usagef("want list, summary, show, retry or drop, got %q", verb)
 }
 
 // adminClient talks to a running daemon.
@@ -115,9 +131,10 @@ func (a *adminClient) call(ctx context.Context, method, path string, v any) erro
 	return json.Unmarshal(body, v)
 }
 
-func (a *adminClient) listDead(ctx context.Context, source, class string) ([]proxy.DeadLetter, error) {
+func (a *adminClient) listDead(ctx context.Context, filter url.Values) ([]proxy.DeadLetter, error) {
 	var all []proxy.DeadLetter
-	q := url.Values{"limit": {"1000"}, "source": {source}, "class": {class}}
+	q := maps.Clone(filter)
+	q.Set("limit", "1000")
 	for {
 		var page []proxy.DeadLetter
 		if err := a.call(ctx, "GET", "/-/dead?"+q.Encode(), &page); err != nil {
@@ -130,8 +147,23 @@ func (a *adminClient) listDead(ctx context.Context, source, class string) ([]pro
 	}
 }
 
-func (a *adminClient) printDead(ctx context.Context, w io.Writer, source, class string) error {
-	list, err := a.listDead(ctx, source, class)
+// summarizeDead counts dead letters, the most frequent first.
+func (a *adminClient) summarizeDead(ctx context.Context, w io.Writer, filter url.Values) error {
+	var list []proxy.Summary
+	if err := a.call(ctx, "GET", "/-/dead/summary?"+filter.Encode(), &list); err != nil {
+		return err
+	}
+	total := 0
+	for _, s := range list {
+		total += s.Count
+		fmt.Fprintf(w, "%6d  %-15s %s %s  (%s … %s)\n        %s\n", s.Count, s.Class, s.Source, s.Device, s.Oldest.Local().Format(time.DateTime), s.Newest.Local().Format(time.DateTime), s.Sample)
+	}
+	fmt.Fprintln(w, count(total, "dead letter"))
+	return nil
+}
+
+func (a *adminClient) printDead(ctx context.Context, w io.Writer, filter url.Values) error {
+	list, err := a.listDead(ctx, filter)
 	if err != nil {
 		return err
 	}
@@ -148,6 +180,7 @@ func (a *adminClient) showDead(ctx context.Context, w io.Writer, ids []string) e
 			proxy.DeadLetter
 			Request json.RawMessage `json:"request"`
 			Record  string          `json:"record"`
+			Trace   string          `json:"trace"`
 			Body    []byte          `json:"body"`
 		}
 		if err := a.call(ctx, "GET", "/-/dead/"+url.PathEscape(id), &o); err != nil {
@@ -157,6 +190,7 @@ func (a *adminClient) showDead(ctx context.Context, w io.Writer, ids []string) e
 		if o.Record != "" {
 			fmt.Fprintf(w, "record %s\n", o.Record)
 		}
+		fmt.Fprintf(w, "with the rules of now:\n%s", o.Trace)
 		fmt.Fprintf(w, "body (%d bytes):\n%s\n", len(o.Body), printable(shorten(o.Body, 4000)))
 	}
 	return nil
