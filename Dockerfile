@@ -4,8 +4,8 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /yiqiao ./cmd/yiqiao
-# The folder of the site, owned by the user that the process runs as.
-RUN mkdir -p /rootfs/site /rootfs/tmp && chown -R 65532:65532 /rootfs/site /rootfs/tmp
+# The folders of a site and of data, owned by the user that the process runs as.
+RUN mkdir -p /rootfs/site /rootfs/data /rootfs/tmp && chown -R 65532:65532 /rootfs
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -2,7 +2,7 @@
 # the tests run against (a real Redis, OpenSSL, a JDK), then tests everything.
 
 GO ?= go
-PACKAGES = redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc
+PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc
 
 .PHONY: build test check bench fuzz setup
 
