@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -31,6 +32,8 @@ type Config struct {
 	Admin    AdminConfig       `yaml:"admin"`
 	Limits   LimitsConfig      `yaml:"limits"`
 	Log      LogConfig         `yaml:"log"`
+
+	sourceAt map[string]transform.Problem // where each source is named
 }
 
 // PlatformConfig says where records go and how they are sealed.
@@ -150,8 +153,9 @@ func parseConfig(name string, data []byte, serve bool) (*Config, transform.Probl
 	}
 	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
 		if err := decode(doc.Docs[0].Body, &c); err != nil {
-			return nil, append(ps, transform.YAMLProblem(name, data, err))
+			return nil, append(ps, meant(transform.YAMLProblem(name, data, err)))
 		}
+		c.sourceAt = places(name, data, doc.Docs[0].Body)
 	}
 	if len(ps) > 0 || !serve {
 		return &c, ps
@@ -174,6 +178,51 @@ func decode(n ast.Node, c *Config) (err error) {
 		}
 	}()
 	return yaml.NodeToValue(n, c, yaml.Strict())
+}
+
+var unknownKey = regexp.MustCompile(`unknown field "([^"]+)"`)
+
+// meant adds the key that was probably meant to a problem about an unknown one.
+func meant(p transform.Problem) transform.Problem {
+	if m := unknownKey.FindStringSubmatch(p.Text); m != nil {
+		p.Rule, p.Hint = "unknown-key", transform.DidYouMean(m[1], keysOf(reflect.TypeFor[Config]()))
+	}
+	return p
+}
+
+// keysOf are the keys of a section and of those below it.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if key := f.Tag.Get("yaml"); key != "" {
+			keys = append(keys, key)
+		}
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(f.Type)...)
+		}
+	}
+	return keys
+}
+
+// places finds where the list `sources` names each source.
+func places(name string, data []byte, body ast.Node) map[string]transform.Problem {
+	at := map[string]transform.Problem{}
+	path, err := yaml.PathString("$.sources")
+	if err != nil {
+		return at
+	}
+	n, err := path.FilterNode(body)
+	list, ok := n.(*ast.SequenceNode)
+	if err != nil || !ok {
+		return at
+	}
+	for _, v := range list.Values {
+		if t := v.GetToken(); t != nil && t.Position != nil {
+			at[t.Value] = transform.ProblemAt(name, data, t.Position.Line, t.Position.Column, len([]rune(t.Value)))
+		}
+	}
+	return at
 }
 
 // environment puts the environment's values into the texts of a document.

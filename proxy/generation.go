@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,9 @@ func (s Site) Load() (*Generation, transform.Problems) {
 func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
 	var ps transform.Problems
 	o := transform.Options{Catalogue: s.Catalogue, Sources: cfg.Sources}
+	if len(cfg.sourceAt) > 0 {
+		o.SourceAt = func(name string) transform.Problem { return cfg.sourceAt[name] }
+	}
 	if s.Bundled != nil {
 		o.Packs = append(o.Packs, transform.Pack{Prefix: "bundled", FS: s.Bundled})
 	}
@@ -192,7 +196,13 @@ func (p *Proxy) Reload(ctx context.Context, why string) (*Generation, transform.
 }
 
 func (g *Generation) sameConfig(o *Generation) bool {
-	return bytes.Equal(g.publicKey, o.publicKey) && fmt.Sprintf("%+v", *g.Config) == fmt.Sprintf("%+v", *o.Config)
+	return bytes.Equal(g.publicKey, o.publicKey) && reflect.DeepEqual(withoutPlaces(*g.Config), withoutPlaces(*o.Config))
+}
+
+// withoutPlaces is a configuration as far as it says something.
+func withoutPlaces(c Config) Config {
+	c.sourceAt = nil
+	return c
 }
 
 // needsRestart lists changed keys that a reload cannot apply.

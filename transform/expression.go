@@ -223,7 +223,7 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 		}
 	}
 	if s, ok := n.Property.(*ast.StringNode); ok {
-		if t := v.tableOf(n.Node); t != nil && !slices.Contains(t.Columns, s.Value) {
+		if t := v.tableOf(n.Node); t != nil && t.lacks(s.Value) {
 			v.unknownColumn(n, t, s.Value)
 		}
 	}
@@ -288,7 +288,7 @@ func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name strin
 		if u.key != "" {
 			return "", use{}, false
 		}
-		if v.device != nil && !slices.Contains(v.device.Columns, step.Name) {
+		if v.device != nil && v.device.lacks(step.Name) {
 			v.unknownColumn(property, v.device, step.Name)
 		}
 		u.key = step.Name
@@ -398,7 +398,7 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 		return
 	}
 	if len(n.Arguments) == 3 && t != nil {
-		if c, ok := n.Arguments[2].(*ast.StringNode); ok && !slices.Contains(t.Columns, c.Value) {
+		if c, ok := n.Arguments[2].(*ast.StringNode); ok && t.lacks(c.Value) {
 			v.unknownColumn(c, t, c.Value)
 		}
 	}

@@ -25,10 +25,12 @@ type Options struct {
 	Catalogue *spec.Catalogue
 	// Packs: a file of a later pack replaces the file of the same name.
 	Packs []Pack
-	// Sources in use, by name; nil: all that the packs hold.
-	Sources []string
-	Tables  []*Table
-	Zone    *time.Location // of the records; nil: +08:00
+	// Sources in use, by name; nil: all that the packs hold. SourceAt, if not
+	// nil, is the place where a source is named, as a problem without words.
+	Sources  []string
+	SourceAt func(name string) Problem
+	Tables   []*Table
+	Zone     *time.Location // of the records; nil: +08:00
 }
 
 // Rules is one loaded set of sources, mappings and tables. It is immutable
@@ -48,6 +50,7 @@ type loader struct {
 	tables    map[string]*Table
 	zone      *time.Location
 	files     map[string]packFile // by <vendor>/<file>
+	sourceAt  func(name string) Problem
 }
 
 type packFile struct {
@@ -58,7 +61,7 @@ type packFile struct {
 // Load reads and compiles everything, and reports every problem at once. The
 // rules are nil if a problem is an error; warnings come beside rules.
 func Load(o Options) (*Rules, Problems) {
-	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}}
+	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, sourceAt: o.SourceAt}
 	if l.zone == nil {
 		l.zone = time.FixedZone("+08:00", 8*3600)
 	}
@@ -117,8 +120,13 @@ func (l *loader) vendors() []string {
 func (l *loader) loadSource(name string) *Source {
 	f, ok := l.files[path.Join(name, "source.yaml")]
 	if !ok {
-		l.problems = append(l.problems, Problem{Place: Place{File: path.Join("mappings", name, "source.yaml")}, Rule: "unknown-source",
-			Text: fmt.Sprintf("there is no source %q: the file is missing", name), Hint: hint(name, l.vendors())})
+		p := Problem{Place: Place{File: path.Join("mappings", name, "source.yaml")}}
+		if l.sourceAt != nil {
+			p = l.sourceAt(name)
+		}
+		p.Rule, p.Hint = "unknown-source", hint(name, l.vendors())
+		p.Text = fmt.Sprintf("there is no source %q: neither the bundled packs nor mappings/%s have a source.yaml", name, name)
+		l.problems = append(l.problems, p)
 		return nil
 	}
 	b := l.compileSource(name, f.name, f.data)

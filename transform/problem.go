@@ -122,6 +122,10 @@ func didYouMean(got string, candidates []string) string {
 	return fmt.Sprintf("did you mean %q?", best)
 }
 
+// DidYouMean is a hint at the candidate that was probably meant; empty if none
+// comes near.
+func DidYouMean(got string, candidates []string) string { return didYouMean(got, candidates) }
+
 // hint is didYouMean, or else the whole list where it is short.
 func hint(got string, candidates []string) string {
 	candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))

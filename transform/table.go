@@ -27,6 +27,12 @@ type Table struct {
 // Row is one row by column. An empty cell is a missing value: it has no entry.
 type Row = map[string]any
 
+// lacks tells whether a column is certainly not there: of a table that could
+// not be read that is said once, not for each use.
+func (t *Table) lacks(column string) bool {
+	return t.Columns != nil && !slices.Contains(t.Columns, column)
+}
+
 type tableRow struct {
 	id    string // by which it was found
 	cells Row

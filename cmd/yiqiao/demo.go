@@ -109,7 +109,7 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(d.out, "译桥 yiqiao demo: devices post to http://%s, the simulated platform is http://%s\nhealth and metrics: http://%s/-/ready, /metrics\n\n", d.daemon.devices, l.Addr(), d.daemon.admin)
-	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad("时间", 9), pad("来源", 10), pad("设备", 17), pad("接口", 28), "记录（个人信息已脱敏）")
+	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad("时间", 9), pad("来源", 10), pad("设备", 23), pad("接口", 28), "记录（个人信息已脱敏）")
 	return nil
 }
 
@@ -184,7 +184,7 @@ func (d *demo) observe(e proxy.Delivery) {
 	if iface != nil {
 		title += " " + iface.Title
 	}
-	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad(time.Now().Format(time.TimeOnly), 9), pad(l.Source, 10), pad(l.Device, 17), pad(title, 28), describeRecord(iface, e.Doc))
+	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad(time.Now().Format(time.TimeOnly), 9), pad(l.Source, 10), pad(l.Device, 23), pad(title, 28), describeRecord(iface, e.Doc))
 }
 
 // describeRecord shows a record's fields; what is personal is masked.
