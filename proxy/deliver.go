@@ -102,6 +102,11 @@ func (p *Proxy) deliver(ctx context.Context, c store.Claim) store.Action {
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Delivered // dropped by a person meanwhile
 	}
+	if damage := new(store.CorruptError); errors.As(err, &damage) {
+		p.log.ErrorContext(ctx, "an entry is damaged", "id", c.ID, "interface", c.Labels.Interface, "device", c.Labels.Device, "err", err)
+		p.settle(ctx, c, store.Outcome{Do: store.Bury, Reason: store.Reason{Class: store.Damaged, Text: err.Error()}})
+		return store.Bury
+	}
 	if err != nil {
 		p.settle(ctx, c, store.Outcome{Do: store.Retry, At: time.Now().Add(time.Second), Free: true, Reason: store.Reason{Text: err.Error()}})
 		return store.Retry

@@ -174,7 +174,14 @@ func openStore(ctx context.Context, dir string, c proxy.StoreConfig, log *slog.L
 	if !filepath.IsAbs(folder) {
 		folder = filepath.Join(dir, folder)
 	}
-	return disk.Open(folder, disk.Options{MaxBytes: int64(c.MaxBytes)})
+	st, err := disk.Open(folder, disk.Options{MaxBytes: int64(c.MaxBytes)})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range st.Notes() {
+		log.Error("the store was damaged", "note", note)
+	}
+	return st, nil
 }
 
 // listen serves h at addr. Devices are slow and many: a header must come

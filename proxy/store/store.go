@@ -56,7 +56,8 @@ type Store interface {
 	// or settled; nothing was changed.
 	Settle(ctx context.Context, now time.Time, c Claim, o Outcome) error
 
-	// Load appends the body of an entry to dst. ErrNotFound if there is none.
+	// Load appends the body of an entry to dst. ErrNotFound if there is none, a
+	// *CorruptError if it is damaged.
 	Load(ctx context.Context, id string, dst []byte) ([]byte, error)
 
 	// List returns entries in order of admission, at most f.Limit of them
@@ -131,6 +132,7 @@ const (
 	NoPicture     Class = "picture-missing" // refused only because pictures are missing
 	Rejected      Class = "rejected"        // the platform refused it
 	GaveUp        Class = "gave-up"         // too many tries
+	Damaged       Class = "damaged"         // its body cannot be read any more
 )
 
 // Admission answers for one entry, in the order of the entries.
@@ -237,3 +239,17 @@ var (
 	ErrNotFound = errors.New("no such entry")
 	ErrClosed   = errors.New("the store is closed")
 )
+
+// CorruptError says where a store is damaged. Damage is told, counted and
+// passed over; it is never wider than the entries that it lies in.
+type CorruptError struct {
+	File   string
+	Offset int64 // bytes
+	Err    error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s is damaged at byte %d: %v", e.File, e.Offset, e.Err)
+}
+
+func (e *CorruptError) Unwrap() error { return e.Err }

@@ -29,16 +29,12 @@ func (s *Store) replace(ctx context.Context, now time.Time, old string, entries 
 		return nil, err
 	}
 	defer s.leave()
-	size := 0
-	for i := range entries {
-		n := len(entries[i].Body)
-		if n > s.opts.MaxEntry {
-			return nil, fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, n, s.opts.MaxEntry)
-		}
-		size += n
+	records, size, err := s.records(now, old, entries)
+	if err != nil {
+		return nil, err
 	}
 	var admissions []store.Admission
-	err := s.do(ctx, size, func(t *txn) error {
+	err = s.do(ctx, size, func(t *txn) error {
 		admissions = make([]store.Admission, len(entries)) // afresh when it is run again
 		if old != "" {
 			if err := t.removeDead(old); err != nil {
@@ -49,16 +45,19 @@ func (s *Store) replace(ctx context.Context, now time.Time, old string, entries 
 			return err
 		}
 		for i := range entries {
-			a, err := t.admit(now, &entries[i], old)
+			a, err := t.admit(now, &entries[i], &records[i], old)
 			if err != nil {
 				return err
 			}
 			admissions[i] = a
 		}
-		if t.count.bytes() > t.opts.MaxBytes && size > 0 {
+		if size == 0 {
+			return nil
+		}
+		if t.count.bytes() > t.opts.MaxBytes {
 			return fmt.Errorf("%w: %d bytes, at most %d", store.ErrFull, t.count.bytes(), t.opts.MaxBytes)
 		}
-		return nil
+		return s.room()
 	})
 	if err != nil {
 		return nil, err
@@ -66,7 +65,30 @@ func (s *Store) replace(ctx context.Context, now time.Time, old string, entries 
 	return admissions, nil
 }
 
-func (t *txn) admit(now time.Time, e *store.Entry, old string) (store.Admission, error) {
+// records builds what the log will hold, in the caller's goroutine.
+func (s *Store) records(now time.Time, old string, entries []store.Entry) (records []record, size int, err error) {
+	records = make([]record, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if len(e.Body) > s.opts.MaxEntry {
+			return nil, 0, fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(e.Body), s.opts.MaxEntry)
+		}
+		size += len(e.Body)
+		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now)}
+		if e.Key != (store.Key{}) {
+			m.Key, m.Expires = e.Key[:], nanos(now.Add(e.KeyTTL))
+		}
+		if i == 0 {
+			m.Replaces = old
+		}
+		if records[i], err = newRecord(m, 0, e.Body); err != nil {
+			return nil, 0, err
+		}
+	}
+	return records, size, nil
+}
+
+func (t *txn) admit(now time.Time, e *store.Entry, r *record, old string) (store.Admission, error) {
 	if e.Key != (store.Key{}) {
 		first, err := t.known(now, e.Key)
 		if err != nil {
@@ -80,37 +102,37 @@ func (t *txn) admit(now time.Time, e *store.Entry, old string) (store.Admission,
 			return store.Admission{}, err
 		}
 	}
+	m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now)}
+	return store.Admission{ID: e.ID}, t.insert(&m, t.append(r))
+}
+
+// insert writes the index row of an entry whose body stands at p.
+func (t *txn) insert(m *meta, p place) error {
 	var why store.Reason
-	if e.Dead != nil {
-		why = *e.Dead
+	if m.Dead != nil {
+		why = *m.Dead
 	}
-	l := &e.Labels
-	res, err := t.tx.Exec(`INSERT INTO entry(id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason)
-		VALUES(?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.Lane, e.Dead != nil, nanos(now), nanos(now), len(e.Body), l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text)
+	l := &m.Labels
+	res, err := t.tx.Exec(`INSERT INTO entry(id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason, seg, off, crc)
+		VALUES(?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, m.Lane, m.Dead != nil, m.Admitted, m.Admitted, p.len, l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text, p.seg, p.off, p.crc)
 	if err != nil {
-		return store.Admission{}, err
+		return err
 	}
 	seq, err := res.LastInsertId()
 	if err != nil {
-		return store.Admission{}, err
+		return err
 	}
-	body := e.Body
-	if body == nil {
-		body = []byte{}
-	}
-	if _, err := t.tx.Exec("INSERT INTO body(seq, data) VALUES(?, ?)", seq, body); err != nil {
-		return store.Admission{}, err
-	}
-	if e.Dead != nil {
+	t.use(p, 1)
+	if m.Dead != nil {
 		t.count.dead++
-		t.count.deadBytes += int64(len(e.Body))
-		return store.Admission{ID: e.ID}, nil
+		t.count.deadBytes += int64(p.len)
+		return nil
 	}
 	t.count.ready++
-	t.count.readyBytes += int64(len(e.Body))
-	_, err = t.tx.Exec("INSERT INTO lane(name, head, due) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", e.Lane, seq, nanos(now))
-	return store.Admission{ID: e.ID}, err
+	t.count.readyBytes += int64(p.len)
+	_, err = t.tx.Exec("INSERT INTO lane(name, head, due) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Lane, seq, m.Admitted)
+	return err
 }
 
 // known returns the id of the first entry with a key, or nothing.
@@ -132,23 +154,25 @@ func (t *txn) expireKeys(now time.Time) error {
 
 func (t *txn) removeDead(id string) error {
 	var seq int64
-	var size int
-	err := t.tx.QueryRow("SELECT seq, size FROM entry WHERE id = ? AND dead = 1", id).Scan(&seq, &size)
+	err := t.tx.QueryRow("SELECT seq FROM entry WHERE id = ? AND dead = 1", id).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
 	}
 	if err != nil {
 		return err
 	}
+	p, err := t.remove(seq)
 	t.count.dead--
-	t.count.deadBytes -= int64(size)
-	return t.remove(seq)
+	t.count.deadBytes -= int64(p.len)
+	return err
 }
 
-func (t *txn) remove(seq int64) error {
-	if _, err := t.tx.Exec("DELETE FROM entry WHERE seq = ?", seq); err != nil {
-		return err
+// remove removes an entry's row; its body stays in the log until its segment
+// goes.
+func (t *txn) remove(seq int64) (p place, err error) {
+	if err := t.tx.QueryRow("DELETE FROM entry WHERE seq = ? RETURNING seg, off, size, crc", seq).Scan(&p.seg, &p.off, &p.len, &p.crc); err != nil {
+		return p, err
 	}
-	_, err := t.tx.Exec("DELETE FROM body WHERE seq = ?", seq)
-	return err
+	t.use(p, -1)
+	return p, nil
 }

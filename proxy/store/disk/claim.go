@@ -113,7 +113,7 @@ func (t *txn) settle(seq int64, lane string, o store.Outcome) error {
 		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", at, lane)
 		return err
 	case store.Delivered:
-		if err := t.remove(seq); err != nil {
+		if _, err := t.remove(seq); err != nil {
 			return err
 		}
 	case store.Bury:

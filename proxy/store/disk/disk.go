@@ -32,6 +32,17 @@ type Options struct {
 	MaxBytes int64
 	// MaxEntry is the size of the largest body; default 64 MiB.
 	MaxEntry int
+	// Segment is the size of a log file; default 128 MiB.
+	Segment int64
+	// MinFree is how much of the disk is left to others; default 256 MiB. Below
+	// it Admit returns store.ErrFull.
+	MinFree int64
+
+	// Of tests: another folder for the log, what stands for barrier, and
+	// tidying only when the test says so.
+	files   fileSystem
+	barrier func(s *Store) error
+	still   bool
 }
 
 // Store implements store.Store.
@@ -39,11 +50,15 @@ type Store struct {
 	opts    Options
 	folder  string
 	lock    *os.File
+	log     *segLog
 	writer  *sql.DB // of one connection
 	readers *sql.DB
 	ops     chan *op
 	ended   chan struct{} // closed when the writer has returned
-	commits int64         // for tests; the writer's own
+	commits int64         // for tests
+	notes   []string      // what opening found
+	freeAt  time.Time     // when the disk's free space was asked; the writer's own
+	freeErr error
 
 	closing sync.RWMutex // held for reading while an operation is under way
 	closed  bool
@@ -65,8 +80,11 @@ type counters struct {
 
 func (c counters) bytes() int64 { return c.readyBytes + c.deadBytes }
 
-// fileName of the database inside the folder.
-const fileName = "store.db"
+// fileName of the index inside the folder; the log stands in logFolder.
+const (
+	fileName  = "index.db"
+	logFolder = "log"
+)
 
 // Open opens the store in a folder, which is made if it is missing. It fails
 // when another process, or this one, has it open.
@@ -76,6 +94,12 @@ func Open(folder string, o Options) (*Store, error) {
 	}
 	if o.MaxEntry == 0 {
 		o.MaxEntry = 64 << 20
+	}
+	if o.Segment == 0 {
+		o.Segment = 128 << 20
+	}
+	if o.MinFree == 0 {
+		o.MinFree = 256 << 20
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("store folder: %w", err)
@@ -88,12 +112,29 @@ func Open(folder string, o Options) (*Store, error) {
 	s.leases.byLane = map[string]*lease{}
 	// Tokens of an earlier life are never given out again.
 	s.leases.token = time.Now().UnixNano()
-	if err := s.open(); err != nil {
+	if err := s.start(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("store %q: %w", filepath.Join(folder, fileName), explain(err))
 	}
 	go s.write()
 	return s, nil
+}
+
+// start opens index and log and brings them together.
+func (s *Store) start() error {
+	files := s.opts.files
+	if files == nil {
+		dir := filepath.Join(s.folder, logFolder)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		files = osFiles{dir}
+	}
+	s.log = newSegLog(files, s.opts.Segment)
+	if err := s.openIndex(); err != nil {
+		return err
+	}
+	return s.recover()
 }
 
 func lockFolder(folder string) (*os.File, error) {
@@ -108,9 +149,9 @@ func lockFolder(folder string) (*os.File, error) {
 	return f, nil
 }
 
-// pragmas of every connection. FULL syncs the log at each commit: what was
-// committed survives a power cut.
-var pragmas = []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-16384)"}
+// pragmas of every connection. With NORMAL a commit is not synced: after a
+// power cut the index may be older than the log, which is replayed then.
+var pragmas = []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "cache_size(-16384)"}
 
 func (s *Store) open() error {
 	name := filepath.Join(s.folder, fileName)
@@ -120,7 +161,7 @@ func (s *Store) open() error {
 		return err
 	}
 	f.Close()
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath(), RawQuery: url.Values{"_pragma": append([]string{"page_size(16384)"}, pragmas...), "_txlock": {"immediate"}}.Encode()}).String()
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath(), RawQuery: url.Values{"_pragma": append([]string{"page_size(8192)"}, pragmas...), "_txlock": {"immediate"}}.Encode()}).String()
 	if s.writer, err = sql.Open("sqlite", dsn); err != nil {
 		return err
 	}
@@ -133,7 +174,7 @@ func (s *Store) open() error {
 	}
 	s.readers.SetMaxOpenConns(4)
 	s.readers.SetMaxIdleConns(4)
-	return s.loadCounters()
+	return nil
 }
 
 // minimum is the first SQLite without the WAL-reset race that could corrupt a
@@ -157,8 +198,8 @@ func (s *Store) prepare() error {
 	if err := s.writer.QueryRow("PRAGMA synchronous").Scan(&sync); err != nil {
 		return err
 	}
-	if mode != "wal" || sync != 2 {
-		return fmt.Errorf("want journal_mode wal and synchronous 2 (FULL), got %s and %d: is this a network file system?", mode, sync)
+	if mode != "wal" || sync != 1 {
+		return fmt.Errorf("want journal_mode wal and synchronous 1 (NORMAL), got %s and %d: is this a network file system?", mode, sync)
 	}
 	if err := s.writer.QueryRow("PRAGMA user_version").Scan(&user); err != nil {
 		return err
@@ -189,36 +230,47 @@ CREATE TABLE entry(
 	admitted INTEGER NOT NULL,
 	size INTEGER NOT NULL,
 	source TEXT NOT NULL, mapping TEXT NOT NULL, interface TEXT NOT NULL, device TEXT NOT NULL, generation TEXT NOT NULL,
-	class TEXT NOT NULL, reason TEXT NOT NULL
+	class TEXT NOT NULL, reason TEXT NOT NULL,
+	seg INTEGER NOT NULL, off INTEGER NOT NULL, crc INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX entry_state ON entry(dead, seq);
 CREATE INDEX entry_lane ON entry(lane, seq) WHERE dead = 0;
-CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE INDEX entry_seg ON entry(seg);
+CREATE TABLE pos(id INTEGER PRIMARY KEY CHECK(id = 1), seg INTEGER NOT NULL, off INTEGER NOT NULL) STRICT;
+INSERT INTO pos VALUES(1, 0, 0);
+CREATE TABLE barrier(id INTEGER PRIMARY KEY CHECK(id = 1), n INTEGER NOT NULL) STRICT;
+INSERT INTO barrier VALUES(1, 0);
 CREATE TABLE lane(name TEXT PRIMARY KEY, head INTEGER NOT NULL, due INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX lane_head ON lane(head);
 CREATE TABLE key(key BLOB PRIMARY KEY, id TEXT NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX key_expires ON key(expires);
+CREATE INDEX key_id ON key(id);
 PRAGMA user_version = 1;
 COMMIT;
 `
 
 func (s *Store) loadCounters() error {
-	rows, err := s.writer.Query("SELECT dead, COUNT(*), COALESCE(SUM(size), 0) FROM entry GROUP BY dead")
+	rows, err := s.writer.Query("SELECT seg, dead, COUNT(*), COALESCE(SUM(size), 0) FROM entry GROUP BY seg, dead")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
+		var seg, n, bytes int64
 		var dead bool
-		var n int
-		var bytes int64
-		if err := rows.Scan(&dead, &n, &bytes); err != nil {
+		if err := rows.Scan(&seg, &dead, &n, &bytes); err != nil {
 			return err
 		}
+		if u := s.log.live[seg]; u != nil {
+			u.entries += n
+			u.bytes += bytes
+		}
 		if dead {
-			s.count.dead, s.count.deadBytes = n, bytes
+			s.count.dead += int(n)
+			s.count.deadBytes += bytes
 		} else {
-			s.count.ready, s.count.readyBytes = n, bytes
+			s.count.ready += int(n)
+			s.count.readyBytes += bytes
 		}
 	}
 	return rows.Err()
@@ -245,6 +297,9 @@ func (s *Store) release() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	if s.log != nil {
+		errs = append(errs, s.log.close())
+	}
 	return errors.Join(append(errs, s.lock.Close())...)
 }
 
@@ -266,8 +321,8 @@ func (s *Store) leave() { s.closing.RUnlock() }
 
 // Promise implements store.Store.
 func (s *Store) Promise() string {
-	return fmt.Sprintf("disk: what was acknowledged is synced to %s (SQLite WAL, synchronous=FULL): it survives a crash of the process, "+
-		"of the machine and a power cut, as long as the disk keeps what it has synced. It does not survive the loss of the disk.", filepath.Join(s.folder, fileName))
+	return fmt.Sprintf("disk: what was acknowledged is synced to the log in %s: it survives a crash of the process, "+
+		"of the machine and a power cut, as long as the disk keeps what it has synced. It does not survive the loss of the disk.", filepath.Join(s.folder, logFolder))
 }
 
 // nanos of a time; the zero time and those beyond the range are the ends of it.

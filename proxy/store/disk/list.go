@@ -17,22 +17,22 @@ func (s *Store) Load(ctx context.Context, id string, dst []byte) ([]byte, error)
 		return dst, err
 	}
 	defer s.leave()
-	rows, err := s.readers.QueryContext(ctx, "SELECT b.data FROM entry e JOIN body b ON b.seq = e.seq WHERE e.id = ?", id)
-	if err != nil {
-		return dst, explain(err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
+	// A body may be moved while it is looked for: then it stands elsewhere now.
+	for try := 0; ; try++ {
+		var p place
+		err := s.readers.QueryRowContext(ctx, "SELECT seg, off, size, crc FROM entry WHERE id = ?", id).Scan(&p.seg, &p.off, &p.len, &p.crc)
+		if errors.Is(err, sql.ErrNoRows) {
+			return dst, fmt.Errorf("entry %q: %w", id, store.ErrNotFound)
+		}
+		if err != nil {
 			return dst, explain(err)
 		}
-		return dst, fmt.Errorf("entry %q: %w", id, store.ErrNotFound)
+		out, err := s.log.read(p, dst)
+		if errors.Is(err, store.ErrNotFound) && try < 3 {
+			continue
+		}
+		return out, err
 	}
-	var data sql.RawBytes
-	if err := rows.Scan(&data); err != nil {
-		return dst, explain(err)
-	}
-	return append(dst, data...), nil
 }
 
 // List implements store.Store.

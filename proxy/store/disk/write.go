@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -58,20 +60,38 @@ func (s *Store) do(ctx context.Context, bytes int, run func(t *txn) error) error
 // write is the writer goroutine.
 func (s *Store) write() {
 	defer close(s.ended)
-	for first := range s.ops {
-		group := s.gather(first)
-		errs, err := s.commit(group)
-		if err != nil && len(group) > 1 {
-			// One of them may be to blame (the disk is full): each by itself.
-			for _, o := range group {
-				one, err := s.commit([]*op{o})
-				o.done <- errors.Join(one[0], err)
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case first, ok := <-s.ops:
+			if !ok {
+				return
 			}
-			continue
+			s.serve(s.gather(first))
+		case <-tick.C:
+			if s.opts.still {
+				continue
+			}
+			// What cannot be tidied now is tried again; nothing depends on it.
+			_ = s.tidy()
 		}
-		for i, o := range group {
-			o.done <- errors.Join(errs[i], err)
+	}
+}
+
+// serve commits a group and answers its operations.
+func (s *Store) serve(group []*op) {
+	errs, err := s.commit(group)
+	if err != nil && len(group) > 1 {
+		// One of them may be to blame (the disk is full): each by itself.
+		for _, o := range group {
+			one, err := s.commit([]*op{o})
+			o.done <- errors.Join(one[0], err)
 		}
+		return
+	}
+	for i, o := range group {
+		o.done <- errors.Join(errs[i], err)
 	}
 }
 
@@ -102,6 +122,10 @@ func (s *Store) gather(first *op) []*op {
 // commit runs a group in one transaction. errs are those of the operations,
 // each of which changed nothing; err is that of the transaction: then none
 // changed anything.
+//
+// The log is synced before the index is committed. The index's commit is not
+// synced: after a power cut the index is as it was some commits ago, and the
+// log is replayed from there.
 func (s *Store) commit(group []*op) (errs []error, err error) {
 	errs = make([]error, len(group))
 	if len(group) == 0 {
@@ -111,16 +135,21 @@ func (s *Store) commit(group []*op) (errs []error, err error) {
 	if err != nil {
 		return errs, explain(err)
 	}
-	t := &txn{tx: tx, count: s.counters(), opts: s.opts}
+	t := &txn{tx: tx, count: s.counters(), opts: s.opts, log: s.log, at: s.log.cursor()}
 	for i, o := range group {
 		if errs[i], err = t.attempt(o); err != nil {
-			_ = tx.Rollback()
-			return make([]error, len(group)), explain(err)
+			break
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err == nil {
+		err = t.finish()
+	}
+	if err != nil {
 		_ = tx.Rollback()
 		return make([]error, len(group)), explain(err)
+	}
+	for p, n := range t.used {
+		s.log.count(p, n)
 	}
 	s.mu.Lock()
 	s.count = t.count
@@ -135,11 +164,31 @@ func (s *Store) counters() counters {
 	return s.count
 }
 
-// txn is a transaction under way.
+// txn is a transaction under way, with what it will write to the log.
 type txn struct {
-	tx    *sql.Tx
-	count counters
-	opts  Options
+	tx      *sql.Tx
+	count   counters
+	opts    Options
+	log     *segLog
+	at      cursor
+	records []planned
+	used    map[place]int // bodies that came (1) or went (-1)
+}
+
+// append plans a record and tells where its body will stand.
+func (t *txn) append(r *record) place {
+	t.log.next(&t.at, r.size())
+	t.records = append(t.records, planned{*r, t.at})
+	p := place{t.at.seg, t.at.off + int64(len(r.head)), len(r.body), r.crc}
+	t.at.off += r.size()
+	return p
+}
+
+func (t *txn) use(p place, n int) {
+	if t.used == nil {
+		t.used = map[place]int{}
+	}
+	t.used[p] += n
 }
 
 // attempt runs one operation so that its failure undoes it alone. broken is
@@ -148,15 +197,30 @@ func (t *txn) attempt(o *op) (failed, broken error) {
 	if _, err := t.tx.Exec("SAVEPOINT op"); err != nil {
 		return nil, err
 	}
-	before := t.count
+	before := *t
+	before.used = maps.Clone(t.used)
 	failed = o.run(t)
 	if failed == nil {
 		_, broken = t.tx.Exec("RELEASE op")
 		return nil, broken
 	}
-	t.count = before
+	*t = before
 	_, broken = t.tx.Exec("ROLLBACK TO op; RELEASE op")
 	return explain(failed), broken
+}
+
+// finish writes and syncs the log, then commits the index with the position up
+// to which it knows the log.
+func (t *txn) finish() error {
+	if len(t.records) > 0 {
+		if err := t.log.write(t.records); err != nil {
+			return explainLog(err)
+		}
+		if _, err := t.tx.Exec("UPDATE pos SET seg = ?, off = ?", t.at.seg, t.at.off); err != nil {
+			return err
+		}
+	}
+	return t.tx.Commit()
 }
 
 // explain turns the errors of SQLite into those of the contract.

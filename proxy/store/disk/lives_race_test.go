@@ -1,0 +1,7 @@
+//go:build race
+
+package disk
+
+// lives of the property test; each loses its power three times. Under the race
+// detector they are many times slower.
+const lives = 3

@@ -1,0 +1,6 @@
+//go:build !race
+
+package disk
+
+// lives of the property test; each loses its power three times.
+const lives = 40

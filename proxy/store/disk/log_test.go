@@ -1,0 +1,342 @@
+package disk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"yiqiao/proxy/store"
+)
+
+// fill admits n entries into lanes of their own and returns their ids.
+func fill(t *testing.T, s *Store, from, n int) []string {
+	t.Helper()
+	var ids []string
+	for i := from; i < from+n; i++ {
+		id := fmt.Sprintf("e%04d", i)
+		if _, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, id, id, body(id))}); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func body(id string) []byte { return bytes.Repeat([]byte(id+" "), 100) }
+
+// deliver settles entries.
+func deliver(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for range n {
+		claims, err := s.Claim(t.Context(), time.Now().Add(time.Minute), 1, time.Minute)
+		if err != nil || len(claims) != 1 {
+			t.Fatal(claims, err)
+		}
+		if err := s.Settle(t.Context(), time.Now(), claims[0], store.Outcome{Do: store.Delivered}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// holds lists what a store holds whole.
+func holds(t *testing.T, s *Store) map[string]bool {
+	t.Helper()
+	list, err := s.List(t.Context(), store.Filter{Limit: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, i := range list {
+		if b, err := s.Load(t.Context(), i.ID, nil); err == nil && bytes.Equal(b, body(i.ID)) {
+			there[i.ID] = true
+		}
+	}
+	return there
+}
+
+func removeIndex(t *testing.T, folder string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(folder, fileName+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An index that is gone or damaged is made anew from the log: everything that
+// was not delivered is there, resends are known, and it is told what was lost.
+func TestIndexIsMadeAnew(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, folder string){
+		"gone": removeIndex,
+		"garbage": func(t *testing.T, folder string) {
+			removeIndex(t, folder)
+			if err := os.WriteFile(filepath.Join(folder, fileName), bytes.Repeat([]byte("no database. "), 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			s := open(t, folder, Options{Segment: 20_000, still: true})
+			ids := fill(t, s, 0, 60)
+			deliver(t, s, 30)
+			if err := s.tidy(); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			damage(t, folder)
+			s = open(t, folder, Options{Segment: 20_000})
+			there := holds(t, s)
+			for _, id := range ids[30:] {
+				if !there[id] {
+					t.Errorf("%s is lost", id)
+				}
+				if a, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry("again"+id, id, id, nil)}); err != nil || !a[0].Duplicate {
+					t.Errorf("%s is not known any more: %v %v", id, a, err)
+				}
+			}
+			if name == "garbage" && (len(s.Notes()) == 0 || !strings.Contains(s.Notes()[0], "Lost: dedup keys")) {
+				t.Errorf("it was not told: %q", s.Notes())
+			}
+		})
+	}
+}
+
+// A flipped byte anywhere, or a file cut anywhere, loses at most the record it
+// lies in, and its place is told.
+func TestDamageIsOneRecordWide(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{still: true})
+	ids := fill(t, s, 0, 5)
+	s.Close()
+	name := filepath.Join(folder, logFolder, segmentName(1))
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len(whole) / 5 // all are alike
+	try := func(t *testing.T, data []byte, lost int, told bool) {
+		t.Helper()
+		removeIndex(t, folder)
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(folder, Options{still: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		there := holds(t, s)
+		for i, id := range ids {
+			if !there[id] && i != lost {
+				t.Errorf("%s is lost", id)
+			}
+		}
+		if there[ids[lost]] {
+			t.Errorf("%s was not noticed to be damaged", ids[lost])
+		}
+		if told != (len(s.Notes()) > 0) || told && !strings.Contains(s.Notes()[0], segmentName(1)+" is damaged at byte") {
+			t.Errorf("told %q", s.Notes())
+		}
+	}
+	for _, at := range []int{0, 4, 8, 12, 16, 20, recordHead, recordHead + 10, size - 20} {
+		for _, n := range []int{0, 2} {
+			t.Run(fmt.Sprintf("flip %d of record %d", at, n), func(t *testing.T) {
+				data := bytes.Clone(whole)
+				data[n*size+at] ^= 1
+				try(t, data, n, true)
+			})
+		}
+		t.Run(fmt.Sprintf("cut at %d", at), func(t *testing.T) { try(t, whole[:4*size+at], 4, false) })
+	}
+}
+
+// A body that is damaged after it was indexed is not given out.
+func TestDamagedBody(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{still: true})
+	fill(t, s, 0, 2)
+	name := filepath.Join(folder, logFolder, segmentName(1))
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)/2-40] ^= 1
+	if err := os.WriteFile(name, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage *store.CorruptError
+	if _, err := s.Load(t.Context(), "e0000", nil); !errors.As(err, &damage) || damage.File != segmentName(1) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Load(t.Context(), "e0001", nil); err != nil {
+		t.Errorf("its neighbour: %v", err)
+	}
+}
+
+// Dead letters do not hold whole segments: what is left in a thin one is
+// written again.
+func TestThinSegmentsAreEmptied(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{Segment: 20_000, still: true})
+	var dead []string
+	for i := range 10 {
+		fill(t, s, i*20, 20)
+		e := entry(fmt.Sprintf("d%04d", i), "dead", fmt.Sprintf("dk%04d", i), nil)
+		e.Body, e.Dead = body(e.ID), &store.Reason{Class: store.Refused, Text: "why"}
+		if _, err := s.Admit(t.Context(), time.Now(), []store.Entry{e}); err != nil {
+			t.Fatal(err)
+		}
+		dead = append(dead, e.ID)
+	}
+	deliver(t, s, 200)
+	for range 40 {
+		if err := s.tidy(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := folderSize(t, filepath.Join(folder, logFolder)); n > 40_000 {
+		t.Errorf("10 dead letters of 600 bytes take %d bytes", n)
+	}
+	check := func(s *Store) {
+		t.Helper()
+		there := holds(t, s)
+		for _, id := range dead {
+			if !there[id] {
+				t.Errorf("%s is lost", id)
+			}
+		}
+		list, err := s.List(t.Context(), store.Filter{State: store.Dead})
+		if err != nil || len(list) != 10 || list[0].Reason.Text != "why" {
+			t.Errorf("got %+v %v", list, err)
+		}
+	}
+	check(s)
+	s.Close()
+	removeIndex(t, folder)
+	check(open(t, folder, Options{Segment: 20_000}))
+}
+
+// Every operation on a file may fail, once or for a while: what was
+// acknowledged is there, what was not is whole or not at all, and the store
+// goes on by itself.
+func TestFailingDisk(t *testing.T) {
+	for _, planted := range []error{errIO, syscall.ENOSPC} {
+		for nth := range 25 {
+			fs := newCrashFS()
+			folder := t.TempDir()
+			s, err := Open(folder, Options{Segment: 3_000, files: fs, still: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			fs.fail = func(string) error {
+				if n++; n == nth+1 || n == nth+2 {
+					return planted
+				}
+				return nil
+			}
+			var acked []string
+			failed := 0
+			for i := range 12 {
+				id := fmt.Sprintf("e%04d", i)
+				_, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, id, id, body(id))})
+				if err != nil {
+					failed++
+					if planted == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
+						t.Errorf("a full disk is %v", err)
+					}
+					continue
+				}
+				acked = append(acked, id)
+			}
+			fs.fail = nil
+			if len(acked)+failed != 12 || failed > 4 || failed == 0 && nth < 12 {
+				t.Errorf("operation %d: %d admitted, %d failed", nth, len(acked), failed)
+			}
+			there := holds(t, s)
+			for _, id := range acked {
+				if !there[id] {
+					t.Errorf("operation %d: %s is lost", nth, id)
+				}
+			}
+			s.Close()
+			if s, err = Open(folder, Options{Segment: 3_000, files: fs, still: true}); err != nil {
+				t.Fatalf("operation %d: %v", nth, err)
+			}
+			there = holds(t, s)
+			for _, id := range acked {
+				if !there[id] {
+					t.Errorf("operation %d: %s is lost after a restart", nth, id)
+				}
+			}
+			s.Close()
+		}
+	}
+}
+
+// A duplicate is answered only when the first admission is on the disk.
+func TestDuplicateWaitsForTheFirst(t *testing.T) {
+	fs := newCrashFS()
+	s := open(t, t.TempDir(), Options{files: fs, still: true})
+	syncing, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	fs.before(func() {
+		once.Do(func() { close(syncing) })
+		<-release
+	})
+	answered := make(chan string, 2)
+	admit := func(id string) {
+		a, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, "lane", "key", body(id))})
+		if err != nil || a[0].ID != "first" {
+			t.Errorf("%s: %+v %v", id, a, err)
+		}
+		answered <- id
+	}
+	go admit("first")
+	<-syncing
+	go admit("second")
+	for len(s.ops) == 0 { // it waits for the writer
+		runtime.Gosched()
+	}
+	select {
+	case id := <-answered:
+		t.Errorf("%s was answered before anything was synced", id)
+	default:
+	}
+	close(release)
+	<-answered
+	<-answered
+}
+
+// Space that others need is left to them.
+func TestMinFree(t *testing.T) {
+	s := open(t, t.TempDir(), Options{MinFree: 1 << 60})
+	if _, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry("a", "l", "k", []byte("x"))}); !errors.Is(err, store.ErrFull) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzReadRecord(f *testing.F) {
+	r, err := newRecord(meta{ID: "a", Lane: "l", Key: []byte("0123456789abcdef")}, 0, []byte("body"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(bytes.Clone(r.head), r.body...))
+	f.Add([]byte("yq\n\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fs := newCrashFS()
+		cf := &crashFile{fs: fs, data: b}
+		if _, err := readRecord(cf, 0, int64(len(b))); err != nil {
+			_ = resync(cf, 8, int64(len(b)))
+		}
+	})
+}

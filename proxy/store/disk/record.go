@@ -1,0 +1,85 @@
+package disk
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+
+	"yiqiao/proxy/store"
+)
+
+// A record of the log is an entry with everything that its row in the index
+// is made of, so that the index can be made anew:
+//
+//	magic u32 | crc of the rest of the head and of meta u32 | crc of body u32 |
+//	flags u32 | length of meta u32 | length of body u32 | meta (JSON) | body
+//
+// padded to a multiple of 8 bytes. Integers are big-endian, sums are CRC-32C.
+const (
+	recordMagic = 0x79710a01 // "yq\n\x01": no text holds it by chance
+	recordHead  = 24
+	flagMoved   = 1 // a copy of a record that stood elsewhere
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// meta describes an entry in the log. Times are nanoseconds since 1970.
+type meta struct {
+	ID       string        `json:"id"`
+	Key      []byte        `json:"key,omitempty"`
+	Expires  int64         `json:"expires,omitempty"`
+	Lane     string        `json:"lane"`
+	Labels   store.Labels  `json:"labels"`
+	Dead     *store.Reason `json:"dead,omitempty"`
+	Admitted int64         `json:"admitted"`
+	Replaces string        `json:"replaces,omitempty"` // the dead letter that it took the place of
+}
+
+// record is one that is to be written: its head with meta, and its body.
+type record struct {
+	head []byte
+	body []byte
+	crc  uint32 // of the body
+}
+
+func newRecord(m meta, flags uint32, body []byte) (record, error) {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{head: make([]byte, recordHead, recordHead+len(text)), body: body, crc: crc32.Checksum(body, castagnoli)}
+	r.head = append(r.head, text...)
+	h := r.head
+	binary.BigEndian.PutUint32(h, recordMagic)
+	binary.BigEndian.PutUint32(h[8:], r.crc)
+	binary.BigEndian.PutUint32(h[12:], flags)
+	binary.BigEndian.PutUint32(h[16:], uint32(len(text)))
+	binary.BigEndian.PutUint32(h[20:], uint32(len(body)))
+	binary.BigEndian.PutUint32(h[4:], crc32.Checksum(h[8:], castagnoli))
+	return r, nil
+}
+
+// size is how many bytes of the log the record takes.
+func (r *record) size() int64 { return padded(int64(len(r.head) + len(r.body))) }
+
+func padded(n int64) int64 { return (n + 7) &^ 7 }
+
+// head is what the beginning of a record says.
+type head struct {
+	crc, bodyCRC, flags uint32
+	meta, body          int64 // lengths
+}
+
+// readHead reads a head; ok tells whether it can be one at all.
+func readHead(b []byte) (h head, ok bool) {
+	if len(b) < recordHead || binary.BigEndian.Uint32(b) != recordMagic {
+		return h, false
+	}
+	h = head{
+		crc: binary.BigEndian.Uint32(b[4:]), bodyCRC: binary.BigEndian.Uint32(b[8:]), flags: binary.BigEndian.Uint32(b[12:]),
+		meta: int64(binary.BigEndian.Uint32(b[16:])), body: int64(binary.BigEndian.Uint32(b[20:])),
+	}
+	return h, h.meta <= 1<<20
+}
+
+func (h *head) size() int64 { return padded(recordHead + h.meta + h.body) }
