@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"yiqiao/proxy"
+	"yiqiao/proxy/store/disk"
 )
 
 func runStore(ctx context.Context, std stdio, args []string) error {
@@ -16,7 +19,7 @@ func runStore(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	if len(words) != 1 {
-		return usagef("want stats or rekey")
+		return usagef("want stats, verify or rekey")
 	}
 	switch words[0] {
 	case "stats":
@@ -25,10 +28,12 @@ func runStore(ctx context.Context, std stdio, args []string) error {
 			return err
 		}
 		return a.printStats(ctx, std)
+	case "verify":
+		return verifyStore(std, *dir)
 	case "rekey":
 		return rekey(std, *dir)
 	}
-	return usagef("want stats or rekey, got %q", words[0])
+	return usagef("want stats, verify or rekey, got %q", words[0])
 }
 
 func (a *adminClient) printStats(ctx context.Context, std stdio) error {
@@ -41,6 +46,39 @@ func (a *adminClient) printStats(ctx context.Context, std stdio) error {
 		fmt.Fprintf(std.out, ", the oldest since %s", s.Oldest.Local().Format("2006-01-02 15:04:05"))
 	}
 	fmt.Fprintf(std.out, "\ndead     %d entries, %d bytes\nkeys     %d known\npromise  %s\n", s.Dead, s.DeadBytes, s.Keys, s.Promise)
+	return nil
+}
+
+// verifyStore proves every sum of a store on disk whose daemon is not running.
+func verifyStore(std stdio, dir string) error {
+	cfg, problems := proxy.ReadConfig(dir)
+	if len(problems) > 0 {
+		return problems
+	}
+	if cfg.Store.Redis != "" {
+		return usagef("verify reads a store on disk; this site has Redis, which proves its own files (redis-check-aof)")
+	}
+	folder := cmp.Or(cfg.Store.Disk, "data")
+	if !filepath.IsAbs(folder) {
+		folder = filepath.Join(dir, folder)
+	}
+	list, err := disk.Verify(folder)
+	if err != nil {
+		return err
+	}
+	records, damaged := 0, 0
+	for _, c := range list {
+		records += c.Records
+		damaged += len(c.Damage)
+		fmt.Fprintf(std.out, "%s  %d records, %d bytes\n", c.File, c.Records, c.Bytes)
+		for _, d := range c.Damage {
+			fmt.Fprintf(std.out, "  %v\n", d)
+		}
+	}
+	fmt.Fprintf(std.out, "%d records are sound, %d places are damaged\n", records, damaged)
+	if damaged > 0 {
+		return errFindings
+	}
 	return nil
 }
 

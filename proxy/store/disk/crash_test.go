@@ -31,6 +31,8 @@ type crashFile struct {
 	fs     *crashFS
 	data   []byte
 	synced []byte
+
+	written int // bytes
 }
 
 func newCrashFS() *crashFS {
@@ -169,6 +171,7 @@ func (f *crashFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (f *crashFile) put(b []byte, off int64) {
+	f.written += len(b)
 	if end := int(off) + len(b); end > len(f.data) {
 		f.data = append(f.data, make([]byte, end-len(f.data))...)
 	}
