@@ -33,6 +33,9 @@ func runPlatform(ctx context.Context, std stdio, args []string) error {
 	if words, err := parse(f, args); err != nil || len(words) > 0 {
 		return errors.Join(err, unexpected(words))
 	}
+	if err := o.behaviour.Validate(); err != nil {
+		return usagef("-%v", err)
+	}
 	var public string
 	var made bool
 	var err error
@@ -48,7 +51,9 @@ func runPlatform(ctx context.Context, std stdio, args []string) error {
 		o.records = file
 	}
 	if *appKeys != "" {
-		o.appKeys = strings.Split(*appKeys, ",")
+		for key := range strings.SplitSeq(*appKeys, ",") {
+			o.appKeys = append(o.appKeys, strings.TrimSpace(key))
+		}
 	}
 	p, err := newPlatform(o)
 	if err != nil {
@@ -91,7 +96,8 @@ func newPlatform(o platformOptions) (*platformtest.Platform, error) {
 	return p, nil
 }
 
-// serveUntil serves h on l until ctx ends.
+// serveUntil serves h on l until ctx ends; requests under way then have five
+// seconds to end.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
 	done := make(chan error, 1)
@@ -102,6 +108,9 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	case <-ctx.Done():
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return s.Shutdown(ctx)
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return s.Close()
 	}
 }

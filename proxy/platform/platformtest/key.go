@@ -23,6 +23,11 @@ func LoadOrCreateKey(name string) (private []byte, public string, created bool, 
 		created = true
 		private, err = createKey(name)
 	}
+	// Somebody else has made one meanwhile: theirs is the key.
+	if errors.Is(err, os.ErrExist) {
+		created = false
+		private, err = os.ReadFile(name)
+	}
 	if err != nil {
 		return nil, "", false, err
 	}
@@ -31,7 +36,7 @@ func LoadOrCreateKey(name string) (private []byte, public string, created bool, 
 		return nil, "", false, fmt.Errorf("private key %q: %w", name, err)
 	}
 	if _, err := os.Stat(name + ".pub"); created || errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(name+".pub", []byte(public+"\n"), 0o644); err != nil {
+		if err := place(name+".pub", []byte(public+"\n"), 0o644, os.Rename); err != nil {
 			return nil, "", false, err
 		}
 	}
@@ -48,21 +53,21 @@ func createKey(name string) ([]byte, error) {
 		return nil, err
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	temp, err := os.CreateTemp(filepath.Dir(name), ".key-*") // mode 0600
+	// Link, not rename: it never replaces a key.
+	return data, place(name, data, 0o600, os.Link)
+}
+
+// place writes a file whole: whoever sees it sees all of it. move brings the
+// finished file to its name.
+func place(name string, data []byte, mode os.FileMode, move func(from, to string) error) error {
+	temp, err := os.CreateTemp(filepath.Dir(name), ".key-*")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.Remove(temp.Name())
-	if _, err := temp.Write(data); err != nil {
-		temp.Close()
-		return nil, err
+	_, err = temp.Write(data)
+	if err := errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close()); err != nil {
+		return err
 	}
-	if err := errors.Join(temp.Sync(), temp.Close()); err != nil {
-		return nil, err
-	}
-	// Link, not rename: a key that somebody else has made meanwhile stays.
-	if err := os.Link(temp.Name(), name); err != nil {
-		return nil, err
-	}
-	return data, nil
+	return move(temp.Name(), name)
 }
