@@ -1,6 +1,9 @@
 package disk
 
 import (
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -9,10 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"database/sql"
-	"encoding/binary"
-	"encoding/json"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -159,7 +158,7 @@ func (s *Store) replay(n, from int64, last bool) error {
 		switch {
 		case next < 0 && last:
 			// The end of what was being written when the power went.
-			if err := f.Truncate(end); err != nil {
+			if err := errors.Join(f.Truncate(end), f.sync()); err != nil {
 				return err
 			}
 			s.log.live[n].size = end
