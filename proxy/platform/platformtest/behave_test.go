@@ -52,7 +52,7 @@ func TestBehaviour(t *testing.T) {
 		"failures": {`{"failures":1}`, 0, platform.Later, platform.ServerError},
 		"code":     {`{"code":"9999"}`, 0, platform.Rejected, platform.Answered},
 		"code 0":   {`{"code":"0"}`, 0, platform.Delivered, platform.Answered},
-		"slow":     {`{"latency":"1h"}`, 100 * time.Millisecond, platform.Later, platform.Timeout},
+		"slow":     {`{"latency":"20s"}`, 100 * time.Millisecond, platform.Later, platform.Timeout},
 		"latency":  {`{"latency":"1ms"}`, 0, platform.Delivered, platform.Answered},
 		"well":     {`{}`, 0, platform.Delivered, platform.Answered},
 	} {
@@ -114,7 +114,7 @@ func TestBehave(t *testing.T) {
 // The wait of a slow platform ends when the asker has gone.
 func TestLatencyEnds(t *testing.T) {
 	b := newBed(t, nil)
-	b.Behave(platformtest.Behaviour{Latency: time.Hour})
+	b.Behave(platformtest.Behaviour{Latency: 20 * time.Second})
 	ended := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(ended)
