@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"time"
 
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
@@ -42,11 +44,28 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	if err != nil {
 		return "", err
 	}
-	admissions, err := p.store.Admit(ctx, ev.Request.Received, entries)
+	admissions, err := p.admit(ctx, ev.Request.Received, entries)
 	if err != nil {
 		return "", err
 	}
 	return p.admitted(ctx, s, entries, admissions), nil
+}
+
+// admit asks the store, and remembers for the health page how that went.
+func (p *Proxy) admit(ctx context.Context, now time.Time, entries []store.Entry) ([]store.Admission, error) {
+	admissions, err := p.store.Admit(ctx, now, entries)
+	switch {
+	case err == nil:
+		p.admitState.Store(nil)
+	case errors.Is(err, store.ErrFull):
+		state := "full: devices are told to come again until there is room"
+		p.admitState.Store(&state)
+	case ctx.Err() == nil && !errors.Is(err, store.ErrTooLarge) && !errors.Is(err, store.ErrClosed):
+		p.metrics.storeErrors.Inc()
+		state := "degraded: " + err.Error()
+		p.admitState.Store(&state)
+	}
+	return admissions, err
 }
 
 // keep admits the event as a dead letter. A resend of it is a duplicate.
@@ -68,7 +87,7 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 		return "", err
 	}
 	entries := []store.Entry{e}
-	admissions, err := p.store.Admit(ctx, q.Received, entries)
+	admissions, err := p.admit(ctx, q.Received, entries)
 	if err != nil {
 		return "", err
 	}

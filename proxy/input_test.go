@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -260,9 +261,20 @@ func TestStoreFull(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("got %s %v", resp.Status, resp.Header)
 	}
+	if h := b.Health(t.Context()); !strings.HasPrefix(h.Store, "full:") {
+		t.Errorf("health says %q", h.Store)
+	}
+	b.store.before(func() error { return errors.New("planted: the disk is on fire") })
+	b.post("/hikvision/door-1", "application/json", passage("1001", 7))
+	if h := b.Health(t.Context()); h.Store != "degraded: planted: the disk is on fire" {
+		t.Errorf("health says %q", h.Store)
+	}
 	b.store.before(nil)
 	b.post("/hikvision/door-1", "application/json", passage("1001", 7))
 	b.delivered(1)
+	if h := b.Health(t.Context()); h.Store != "ok" {
+		t.Errorf("health says %q", h.Store)
+	}
 }
 
 // The platform away, slow or answering pages: everything is delivered when it
@@ -329,4 +341,46 @@ func (b *bed) read(name string) string {
 		b.t.Fatal(err)
 	}
 	return string(data)
+}
+
+// Nothing personal stands on the disk in clear: not in the log, not in the
+// index, not in keys, and not in the log of the process.
+func TestNothingPersonalAtRest(t *testing.T) {
+	b := newBed(t, nil)
+	b.platform.Behave(platformtest.Behaviour{Down: true})
+	secrets := []string{"340102199001010015", "测A54321", "某某某", "snap-secret", jpeg(2000)[:60]}
+	face := strings.Replace(nearSpecFace("2026-01-02 12:12:12"), "{", `{"title":"某某某",`, 1)
+	for path, body := range map[string]string{
+		"/hikvision/door-1":                           passage("1001", 7),
+		"/iflytek/api/v1/stk/zpjl?appKey=snap-secret": face,
+		"/NotificationInfo/TollgateInfo":              `{"Picture":{"Plate":{"PlateNumber":"测A54321"},"SnapInfo":{"AccurateTime":"2026-01-02 09:30:45","DeviceID":"gate-1"}}}`,
+		"/iflytek/api/v1/stk/rytxjl":                  `{"accessType":"8","accessTime":"2026-01-02 12:12:12","accessControlNo":"3401020010010011150003","areaNo":"340102001001001","cardNo":"340102199001010015"}`,
+	} {
+		if status, _ := b.post(path, "application/json", body); status != http.StatusOK {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if st, err := b.store.Stats(t.Context(), time.Now()); err != nil || st.Ready != 2 || st.Dead != 2 {
+		t.Fatalf("want 2 entries and 2 dead letters, got %+v %v", st, err)
+	}
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join(b.dir, "data"), func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "store.key" {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		all.Write(data)
+		return err
+	})
+	if err != nil || all.Len() < 20_000 {
+		t.Fatalf("%d bytes on the disk, %v", all.Len(), err)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(all.String(), secret) {
+			t.Errorf("%q stands on the disk", secret)
+		}
+		if strings.Contains(b.log.String(), secret) {
+			t.Errorf("%q stands in the log", secret)
+		}
+	}
 }

@@ -31,6 +31,7 @@ type Proxy struct {
 	gen         atomic.Pointer[Generation]
 	reloading   sync.Mutex
 	reloadState atomic.Pointer[reloadState]
+	admitState  atomic.Pointer[string] // why the last admission failed; nil: it did not
 
 	buffers buffers
 	works   sync.Pool
@@ -126,6 +127,9 @@ func (p *Proxy) Health(ctx context.Context) Health {
 	if err != nil {
 		h.OK, h.Store = false, err.Error()
 		return h
+	}
+	if state := p.admitState.Load(); state != nil {
+		h.Store = *state
 	}
 	h.Waiting, h.Dead = st.Ready, st.Dead
 	if !st.Oldest.IsZero() {
