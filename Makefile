@@ -24,8 +24,8 @@ check:
 bench:
 	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^BenchmarkHotPath$$" -benchtime 1s -count=1 ./proxy
 
-FUZZ = transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad \
-	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge
+FUZZ = transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad transform:FuzzReadCapture \
+	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/store/disk:FuzzReadRecord
 FUZZTIME ?= 60s
 
 fuzz:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"yiqiao/proxy/store"
+	"yiqiao/transform"
 )
 
 // Admin is the handler for people and probes. It never shares a listener with
@@ -21,6 +23,7 @@ import (
 //	GET  /-/ready             it takes events: 200 or 503, with details
 //	POST /-/reload            load the site's files now; answers with the problems
 //	GET  /metrics             Prometheus
+//	POST /-/events            a captured request (.http) is taken as if it came now
 //	GET  /-/store             what the store holds
 //	GET  /-/dead?source=…     list by source, interface, device, class, since,
 //	                          until (RFC 3339), after (an id), limit
@@ -37,6 +40,8 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("POST /-/reload", p.reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/store", p.storeStats)
+	mux.HandleFunc("POST /-/events", p.importEvent)
+	mux.HandleFunc("GET /-/dead/{id}/original", p.exportDead)
 	mux.HandleFunc("GET /-/dead", p.listDead)
 	mux.HandleFunc("GET /-/dead/summary", p.summarizeDead)
 	mux.HandleFunc("GET /-/dead/{id}", p.showDead)
@@ -78,6 +83,58 @@ func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusUnprocessableEntity
 	}
 	reply(w, status, out)
+}
+
+// Imported answers POST /-/events.
+type Imported struct {
+	Source  string `json:"source"`
+	Outcome string `json:"outcome"` // accepted, duplicate, ignored, kept
+}
+
+// importEvent takes an event that was captured or exported: as its device
+// would send it, with the time and the address that it had.
+func (p *Proxy) importEvent(w http.ResponseWriter, r *http.Request) {
+	g := p.gen.Load()
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(g.Config.Limits.Body)+64<<10))
+	if err != nil {
+		reply(w, http.StatusRequestEntityTooLarge, map[string]string{"error": err.Error()})
+		return
+	}
+	q, body, err := transform.ReadCapture(data)
+	if err != nil {
+		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	s, params, ok := g.Rules.Match(q.Method, q.Path)
+	if !ok {
+		reply(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no source takes %s %s", q.Method, q.Path)})
+		return
+	}
+	wk := p.works.Get().(*work)
+	defer p.release(wk)
+	q.Params = params
+	if q.Header["x-received"] == "" {
+		q.Received = time.Now()
+	}
+	wk.event.Request = q
+	outcome, err := p.Accept(r.Context(), g, s, wk, body)
+	if err == nil {
+		p.metrics.event(s, outcome, 0, len(body))
+	}
+	replyOr(w, Imported{s.Name, string(outcome)}, err)
+}
+
+// exportDead answers with a dead letter's original as a captured request.
+func (p *Proxy) exportDead(w http.ResponseWriter, r *http.Request) {
+	_, e, err := p.loadDead(r.Context(), r.PathValue("id"))
+	if err != nil {
+		replyOr(w, nil, err)
+		return
+	}
+	masked := e.head.Request.masked()
+	q := masked.event()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(transform.AppendInput(nil, &q, e.original))
 }
 
 // StoreStats answers GET /-/store.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -104,5 +105,49 @@ func TestTidy(t *testing.T) {
 	}
 	if n := strings.Count(b.log.String(), "a dead letter fell off"); n != 4 {
 		t.Errorf("want it told 4 times, got %d", n)
+	}
+}
+
+// An original that is taken out and given back is the same event: it is known
+// while the first is kept, and taken anew after that was dropped.
+func TestExportImport(t *testing.T) {
+	b := newBed(t, nil)
+	body := "--B\r\nContent-Type: application/json\r\n\r\n" + passage("1001", 7) + "\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\x00\x01\r\n\r\nbinary\r\n--B--\r\n"
+	b.post("/hikvision/nobody?x=1", "multipart/form-data; boundary=B", body)
+	id := b.dead()[0].ID
+	resp, err := http.Get(b.admin.URL + "/-/dead/" + id + "/original")
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || !strings.HasPrefix(string(capture), "POST /hikvision/nobody?x=1 HTTP/1.1\r\n") || !strings.HasSuffix(string(capture), "\r\n\r\n"+body) {
+		t.Fatalf("got %q %v", capture, err)
+	}
+	give := func(data string) (int, string) {
+		resp, err := http.Post(b.admin.URL+"/-/events", "", strings.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(answer)
+	}
+	if status, answer := give(string(capture)); status != 200 || !strings.Contains(answer, `"outcome":"duplicate"`) {
+		t.Errorf("got %d %s", status, answer)
+	}
+	b.write("devices.csv", bedDevices+"nobody,新门禁,340102001001001,,3401020010010011150009,,,,,,\n")
+	b.Reload(t.Context(), "test")
+	if err := b.DropDead(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := give(string(capture)); status != 200 || !strings.Contains(answer, `"outcome":"accepted"`) {
+		t.Errorf("got %d %s", status, answer)
+	}
+	b.delivered(1)
+	for data, want := range map[string]int{"": 400, "nonsense": 400, "POST /nobody HTTP/1.1\r\n\r\n{}": 404, "GET /hikvision/x HTTP/1.1\r\n\r\n": 404, strings.Repeat("x", 2<<20): 413} {
+		if status, answer := give(data); status != want {
+			t.Errorf("%.30q: want %d, got %d %s", data, want, status, answer)
+		}
 	}
 }

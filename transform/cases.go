@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
@@ -183,6 +184,27 @@ func PictureText(b *event.Blob) string {
 	return fmt.Sprintf("@%s %d bytes sha256:%x", kind, len(data), sum[:6])
 }
 
+// AppendInput appends a request as a .http file that ReadInput reads: with the
+// address it came from and the time in headers of ours.
+func AppendInput(dst []byte, q *event.Request, body []byte) []byte {
+	query := url.Values{}
+	for k, v := range q.Query {
+		query.Set(k, v)
+	}
+	target := (&url.URL{Path: q.Path, RawQuery: query.Encode()}).RequestURI()
+	dst = fmt.Appendf(dst, "%s %s HTTP/1.1\r\n", q.Method, target)
+	for _, k := range slices.Sorted(maps.Keys(q.Header)) {
+		if k != "x-remote" && k != "x-received" && k != "content-type" {
+			dst = fmt.Appendf(dst, "%s: %s\r\n", k, q.Header[k])
+		}
+	}
+	if q.ContentType != "" {
+		dst = fmt.Appendf(dst, "Content-Type: %s\r\n", q.ContentType)
+	}
+	dst = fmt.Appendf(dst, "X-Remote: %s\r\nX-Received: %s\r\n\r\n", q.Remote, q.Received.Format(time.RFC3339Nano))
+	return append(dst, body...)
+}
+
 var pictureToken = regexp.MustCompile(`\{\{(b64)?jpeg:(\d+)\}\}`)
 
 // ReadInput reads the input of a case or of `yiqiao map`: by the file's name a
@@ -199,18 +221,31 @@ func ReadInput(name string, data []byte) (event.Request, []byte, error) {
 		}
 		return []byte(base64.StdEncoding.EncodeToString(event.SyntheticJPEG(size*3/4, n)))
 	})
-	q := event.Request{Method: "POST", Remote: "192.0.2.1", Received: CaseTime}
 	if !strings.HasSuffix(name, ".http") {
-		return q, data, nil
+		return event.Request{Method: "POST", Remote: "192.0.2.1", Received: CaseTime}, data, nil
 	}
+	q, body, err := ReadCapture(data)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return q, body, err
+}
+
+// ReadCapture reads a captured request: request line, headers, body. The
+// headers X-Remote and X-Received say where from and when it came.
+func ReadCapture(data []byte) (event.Request, []byte, error) {
+	q := event.Request{Method: "POST", Remote: "192.0.2.1", Received: CaseTime}
 	first, rest, _ := bytes.Cut(data, []byte("\n"))
 	words := strings.Fields(string(first))
 	if len(words) < 2 {
-		return q, nil, fmt.Errorf("%s: want a request line like \"POST /path HTTP/1.1\", got %q", name, bytes.TrimSpace(first))
+		return q, nil, fmt.Errorf("want a request line like \"POST /path HTTP/1.1\", got %.100q", bytes.TrimSpace(first))
 	}
 	u, err := url.ParseRequestURI(words[1])
+	if err == nil && !strings.HasPrefix(u.Path, "/") {
+		err = fmt.Errorf("want a path, got %.100q", words[1])
+	}
 	if err != nil {
-		return q, nil, fmt.Errorf("%s: %w", name, err)
+		return q, nil, err
 	}
 	q.Method, q.Path, q.Query, q.Header = words[0], u.Path, map[string]string{}, map[string]string{}
 	for k, v := range u.Query() {
@@ -229,6 +264,9 @@ func ReadInput(name string, data []byte) (event.Request, []byte, error) {
 	q.ContentType = q.Header["content-type"]
 	if r := q.Header["x-remote"]; r != "" {
 		q.Remote = r
+	}
+	if at, err := time.Parse(time.RFC3339Nano, q.Header["x-received"]); err == nil {
+		q.Received = at
 	}
 	return q, rest, nil
 }

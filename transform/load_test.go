@@ -355,3 +355,19 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// What AppendInput writes ReadCapture reads.
+func FuzzReadCapture(f *testing.F) {
+	f.Add([]byte("POST /a?b=c HTTP/1.1\r\nContent-Type: x\r\nX-Remote: 192.0.2.7\r\n\r\n{}"))
+	f.Add([]byte("GET /%zz HTTP/1.1\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		q, body, err := ReadCapture(data)
+		if err != nil {
+			return
+		}
+		again, same, err := ReadCapture(AppendInput(nil, &q, body))
+		if err != nil || again.Path != q.Path || again.Remote != q.Remote || !again.Received.Equal(q.Received) || again.ContentType != q.ContentType || string(same) != string(body) {
+			t.Errorf("%+v %q came back as %+v %q, %v", q, body, again, same, err)
+		}
+	})
+}

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -35,19 +37,23 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 		filter.Set("since", v)
 		return nil
 	})
-	all := f.Bool("all", false, "retry or drop all that the filters select")
+	all := f.Bool("all", false, "show, export, retry or drop all that the filters select")
+	to := f.String("to", ".", "folder that export writes to: one .http file for each, which map and import read")
 	words, err := parse(f, args)
 	if err != nil {
 		return err
 	}
 	if len(words) == 0 {
-		return usagef("want list, summary, show, retry or drop")
+		return usagef("want list, summary, show, export, import, retry or drop")
 	}
 	a, err := newAdminClient(*dir, *base)
 	if err != nil {
 		return err
 	}
 	verb, ids := words[0], words[1:]
+	if verb == "import" {
+		return a.importEvents(ctx, std.out, ids)
+	}
 	if *all && len(ids) == 0 {
 		list, err := a.listDead(ctx, filter)
 		if err != nil {
@@ -66,6 +72,8 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 		return a.summarizeDead(ctx, std.out, filter)
 	case "show":
 		return a.showDead(ctx, std.out, ids)
+	case "export":
+		return a.exportDead(ctx, std.out, ids, *to)
 	case "retry":
 		return a.retryDead(ctx, std.out, ids)
 	case "drop":
@@ -77,7 +85,7 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 		}
 		return nil
 	}
-	return usagef("want list, summary, show, retry or drop, got %q", verb)
+	return usagef("want list, summary, show, export, import, retry or drop, got %q", verb)
 }
 
 // adminClient talks to a running daemon.
@@ -103,32 +111,38 @@ func newAdminClient(dir, base string) (*adminClient, error) {
 
 // call asks the daemon and decodes its answer into v, which may be nil.
 func (a *adminClient) call(ctx context.Context, method, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
-	if err != nil {
+	body, err := a.ask(ctx, method, path, nil)
+	if err != nil || v == nil {
 		return err
+	}
+	return json.Unmarshal(body, v)
+}
+
+// ask sends a body, which may be nil, and returns that of the answer.
+func (a *adminClient) ask(ctx context.Context, method, path string, send []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(send))
+	if err != nil {
+		return nil, err
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("the daemon does not answer; is it running with this site? %w", err)
+		return nil, fmt.Errorf("the daemon does not answer; is it running with this site? %w", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		var e struct {
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(body, &e) == nil && e.Error != "" {
-			return errors.New(e.Error)
+			return nil, errors.New(e.Error)
 		}
-		return fmt.Errorf("the daemon answered %s: %s", resp.Status, bytes.TrimSpace(body[:min(len(body), 300)]))
+		return nil, fmt.Errorf("the daemon answered %s: %s", resp.Status, bytes.TrimSpace(body[:min(len(body), 300)]))
 	}
-	if v == nil {
-		return nil
-	}
-	return json.Unmarshal(body, v)
+	return body, nil
 }
 
 func (a *adminClient) listDead(ctx context.Context, filter url.Values) ([]proxy.DeadLetter, error) {
@@ -204,6 +218,48 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// exportDead writes originals as captured requests.
+func (a *adminClient) exportDead(ctx context.Context, w io.Writer, ids []string, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		data, err := a.ask(ctx, "GET", "/-/dead/"+url.PathEscape(id)+"/original", nil)
+		if err != nil {
+			return err
+		}
+		name := filepath.Join(dir, id+".http")
+		if err := os.WriteFile(name, data, 0o600); err != nil { // it holds what the device sent
+			return err
+		}
+		fmt.Fprintln(w, name)
+	}
+	return nil
+}
+
+// importEvents hands captured requests to the daemon as if they came now.
+func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []string) error {
+	if len(names) == 0 {
+		return usagef("import: want .http files")
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		answer, err := a.ask(ctx, "POST", "/-/events", data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		var got proxy.Imported
+		if err := json.Unmarshal(answer, &got); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s %s\n", name, got.Outcome)
+	}
+	return nil
 }
 
 func (a *adminClient) retryDead(ctx context.Context, w io.Writer, ids []string) error {
