@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -77,7 +78,7 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 	}
 	sum := sha256.Sum256(body)
 	e := store.Entry{
-		ID: store.NewID(q.Received), Lane: "dead",
+		ID: store.NewID(q.Received), Lane: "dead", Group: device,
 		Key: p.vault.key("dead", s.Name, q.Path, device, string(sum[:])), KeyTTL: g.Config.Dedup.Window,
 		Labels: store.Labels{Source: s.Name, Mapping: why.Mapping, Device: device, Generation: g.Name()},
 		Dead:   &store.Reason{Class: store.Class(why.Class), Text: why.Text},
@@ -109,12 +110,12 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		iface := rec.Interface.Name
 		e := &entries[i]
 		*e = store.Entry{
-			ID: store.NewID(q.Received), Lane: iface + " " + rec.Device,
+			ID: store.NewID(q.Received), Lane: lane(g, rec, q.Received), Group: rec.Device,
 			Key: p.vault.key(iface, rec.Device, rec.Time, rec.Distinct), KeyTTL: g.Config.Dedup.Window,
 			Labels: store.Labels{Source: s.Name, Mapping: rec.Mapping.Name, Interface: iface, Device: w.result.Device, Generation: name},
 		}
 		if e.Labels.Device == "" {
-			e.Labels.Device = e.Lane[len(iface)+1:]
+			e.Labels.Device = rec.Device
 		}
 		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
 		if err := p.seal(w, i, e, h, rec, body); err != nil {
@@ -122,6 +123,16 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		}
 	}
 	return entries, nil
+}
+
+// lane orders the records of one device or code. Where the newest events have
+// a share of the deliveries, records with a time of their own are in order
+// within the minute only, or that share would stand at the end of the backlog.
+func lane(g *Generation, rec *transform.Record, received time.Time) string {
+	if g.Config.Platform.Newest > 0 && rec.Interface.Time >= 0 {
+		return fmt.Sprintf("%s %s %d", rec.Interface.Name, rec.Device, received.Unix()/60)
+	}
+	return rec.Interface.Name + " " + rec.Device
 }
 
 // seal writes the body of entry i into a buffer of w.

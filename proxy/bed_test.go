@@ -172,6 +172,24 @@ type flaky struct {
 	store.Store
 	mu   sync.Mutex
 	hook func() error // before each admission; nil: none
+	idle bool         // nothing is given out
+}
+
+// pause makes the store give out nothing, or everything again.
+func (f *flaky) pause(idle bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = idle
+}
+
+func (f *flaky) Claim(ctx context.Context, now time.Time, w store.Want) ([]store.Claim, error) {
+	f.mu.Lock()
+	idle := f.idle
+	f.mu.Unlock()
+	if idle {
+		return nil, nil
+	}
+	return f.Store.Claim(ctx, now, w)
 }
 
 func (f *flaky) before(hook func() error) {

@@ -46,6 +46,11 @@ type PlatformConfig struct {
 	Concurrency int           `yaml:"concurrency"`
 	Later       []string      `yaml:"later"`       // codes that mean: try again later
 	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+	// Newest is how many of a hundred deliveries go to the newest events while
+	// there is a backlog. 0: the records of a device keep their order. Otherwise
+	// records with a time of their own (snapshots, not registrations or states)
+	// may arrive out of it.
+	Newest int `yaml:"newest"`
 }
 
 // CipherConfig is seal.Config as a person writes it.
@@ -280,6 +285,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
 		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)
+	}
+	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
+		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
 	}
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)

@@ -83,13 +83,25 @@ func (p *Proxy) claim(ctx context.Context, free int) []store.Claim {
 		return nil
 	}
 	lease := g.Config.Platform.Timeout + leaseSlack
-	claims, err := p.store.Claim(ctx, time.Now(), free, lease)
+	newest := p.newest.of(free, g.Config.Platform.Newest)
+	claims, err := p.store.Claim(ctx, time.Now(), store.Want{Max: free, Newest: newest, Lease: lease})
+	p.newest.took(newest, len(claims), g.Config.Platform.Newest)
 	if err != nil && ctx.Err() == nil {
 		p.metrics.storeErrors.Inc()
 		p.log.Error("the store gives no entries", "err", err)
 	}
 	return claims
 }
+
+// share counts what the newest events have coming of many claims, of which
+// most are for one entry. In hundredths of a delivery.
+type share struct{ owed int }
+
+// of says how many of max claims go to the newest events.
+func (s *share) of(max, percent int) int { return (s.owed + max*percent) / 100 }
+
+// took accounts for n claims, when newest were asked for.
+func (s *share) took(newest, n, percent int) { s.owed = s.owed + n*percent - 100*min(newest, n) }
 
 // deliver brings one entry to the platform and settles it: load, open, seal,
 // post, verdict, settle. Whatever happens, the entry stays until the platform

@@ -241,6 +241,7 @@ func TestConfig(t *testing.T) {
 		platform + "limits: {body: -1MB}\n": "-1MB",
 		platform + "limits: {body: 100, memory: 1MB}\n":        "limits:",
 		platform + "  concurrency: 0\n":                        "platform.concurrency",
+		platform + "  newest: 100\n":                           "platform.newest",
 		platform + "listen: :1\nlisten: :2\n":                  "already defined",
 		platform + "dedup: {window: often}\n":                  "often",
 		strings.Replace(platform, "_KEY", "_NO_SUCH_KEY", 1):   `yiqiao.yaml:3:11: the environment variable "YIQIAO_TEST_NO_SUCH_KEY" is not set`,

@@ -39,6 +39,7 @@ type Proxy struct {
 	woken   chan struct{}
 	started time.Time
 	ending  atomic.Bool
+	newest  share // Deliver's own
 }
 
 // Options are what a Proxy is made of.

@@ -31,20 +31,26 @@ type Store interface {
 	// and it is answered only when that first admission is itself durable.
 	// Two entries of one call with one key: the second is a duplicate.
 	//
-	// After ErrFull and ErrTooLarge nothing was stored. After any other error,
-	// and after the context ended, the entries were admitted whole or not at
-	// all; sending them again is safe, because of their keys.
+	// After ErrFull and ErrTooLarge nothing was stored. After any other error
+	// (ErrUncertain says it in a word), and after the context ended, the
+	// entries were admitted whole or not at all; sending them again is safe,
+	// because of their keys. A store that spreads groups over servers admits
+	// the entries of each Group whole or not at all.
 	//
 	// The store does not keep Body after Admit has returned.
 	Admit(ctx context.Context, now time.Time, entries []Entry) ([]Admission, error)
 
-	// Claim leases up to max lanes' oldest ready entries until now+lease.
+	// Claim leases the oldest ready entries of up to w.Max lanes until
+	// now+w.Lease. Lanes take turns: the one that waits longest, since its head
+	// became due or its last entry was settled, is first; so a lane with a long
+	// backlog never keeps the others waiting. w.Newest of the claims, at most,
+	// go instead to the lanes whose heads were admitted last.
 	//
 	// A lane gives one entry at a time and in the order of admission: while its
 	// head is leased, or waits for its retry, nothing behind the head is given
 	// out. An entry whose lease has ended is given out again with a new token.
 	// An empty result is not an error. Bodies are not loaded: see Load.
-	Claim(ctx context.Context, now time.Time, max int, lease time.Duration) ([]Claim, error)
+	Claim(ctx context.Context, now time.Time, w Want) ([]Claim, error)
 
 	// Extend moves the end of a lease to now+lease. ErrFenced: the lease had
 	// ended and the entry may be in other hands.
@@ -97,6 +103,9 @@ type Entry struct {
 	// Lane orders entries: within one lane an older entry is always delivered
 	// before a newer one.
 	Lane string
+	// Group keeps together what a store may spread over servers. All entries
+	// with one lane, and all with one key, have one group.
+	Group string
 	// Labels are for lists and metrics. Nothing personal may stand in them.
 	Labels Labels
 	// Dead, if not nil, admits the entry as a dead letter at once.
@@ -139,6 +148,13 @@ const (
 type Admission struct {
 	ID        string // of the entry, or of the first one if Duplicate
 	Duplicate bool
+}
+
+// Want says what Claim is asked for.
+type Want struct {
+	Max    int // lanes
+	Newest int // of them from the new end
+	Lease  time.Duration
 }
 
 // Claim is a leased entry.
@@ -233,11 +249,12 @@ type Stats struct {
 
 // Errors that a caller acts on. Everything else means: not now, try again.
 var (
-	ErrFull     = errors.New("the store is full")
-	ErrTooLarge = errors.New("the entry is too large")
-	ErrFenced   = errors.New("the lease has ended")
-	ErrNotFound = errors.New("no such entry")
-	ErrClosed   = errors.New("the store is closed")
+	ErrFull      = errors.New("the store is full")
+	ErrTooLarge  = errors.New("the entry is too large")
+	ErrUncertain = errors.New("it is not known whether the entry was stored")
+	ErrFenced    = errors.New("the lease has ended")
+	ErrNotFound  = errors.New("no such entry")
+	ErrClosed    = errors.New("the store is closed")
 )
 
 // CorruptError says where a store is damaged. Damage is told, counted and

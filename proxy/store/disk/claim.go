@@ -19,7 +19,7 @@ type lease struct {
 }
 
 // Claim implements store.Store.
-func (s *Store) Claim(ctx context.Context, now time.Time, max int, length time.Duration) ([]store.Claim, error) {
+func (s *Store) Claim(ctx context.Context, now time.Time, w store.Want) ([]store.Claim, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -28,8 +28,27 @@ func (s *Store) Claim(ctx context.Context, now time.Time, max int, length time.D
 	// its commit, so no head is seen here that is settled already.
 	s.leases.Lock()
 	defer s.leases.Unlock()
+	claims, err := s.claim(ctx, now, newestFirst, min(w.Newest, w.Max), w.Lease)
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.claim(ctx, now, longestFirst, w.Max-len(claims), w.Lease)
+	return append(claims, more...), err
+}
+
+// Orders of lanes.
+const (
+	longestFirst = "l.due, l.head"
+	newestFirst  = "l.head DESC"
+)
+
+// claim leases the heads of up to max lanes; s.leases is locked.
+func (s *Store) claim(ctx context.Context, now time.Time, order string, max int, length time.Duration) ([]store.Claim, error) {
+	if max <= 0 {
+		return nil, nil
+	}
 	rows, err := s.readers.QueryContext(ctx, `SELECT e.seq, e.id, e.lane, e.attempts, e.admitted, e.size, e.source, e.mapping, e.interface, e.device, e.generation
-		FROM lane l JOIN entry e ON e.seq = l.head WHERE l.due <= ? ORDER BY l.head LIMIT ?`, nanos(now), max+len(s.leases.byLane))
+		FROM lane l JOIN entry e ON e.seq = l.head WHERE l.due <= ? ORDER BY `+order+` LIMIT ?`, nanos(now), max+len(s.leases.byLane))
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -84,7 +103,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o stor
 	l.settling = true
 	s.leases.Unlock()
 
-	err := s.do(ctx, 0, func(t *txn) error { return t.settle(l.seq, c.Lane, o) })
+	err := s.do(ctx, 0, func(t *txn) error { return t.settle(now, l.seq, c.Lane, o) })
 
 	s.leases.Lock()
 	defer s.leases.Unlock()
@@ -95,7 +114,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o stor
 	return err
 }
 
-func (t *txn) settle(seq int64, lane string, o store.Outcome) error {
+func (t *txn) settle(now time.Time, seq int64, lane string, o store.Outcome) error {
 	var size int64
 	if err := t.tx.QueryRow("SELECT size FROM entry WHERE seq = ?", seq).Scan(&size); err != nil {
 		return err
@@ -110,7 +129,7 @@ func (t *txn) settle(seq int64, lane string, o store.Outcome) error {
 		if _, err := t.tx.Exec("UPDATE entry SET due = ?, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", at, tried, string(o.Reason.Class), o.Reason.Text, seq); err != nil {
 			return err
 		}
-		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", at, lane)
+		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", max(at, nanos(now)), lane)
 		return err
 	case store.Delivered:
 		if _, err := t.remove(seq); err != nil {
@@ -127,11 +146,12 @@ func (t *txn) settle(seq int64, lane string, o store.Outcome) error {
 	}
 	t.count.ready--
 	t.count.readyBytes -= size
-	return t.advance(lane)
+	return t.advance(now, lane)
 }
 
-// advance makes the lane's next entry its head.
-func (t *txn) advance(lane string) error {
+// advance makes the lane's next entry its head, and puts the lane behind those
+// that wait already.
+func (t *txn) advance(now time.Time, lane string) error {
 	var seq, due int64
 	err := t.tx.QueryRow("SELECT seq, due FROM entry WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -141,6 +161,6 @@ func (t *txn) advance(lane string) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.tx.Exec("UPDATE lane SET head = ?, due = ? WHERE name = ?", seq, due, lane)
+	_, err = t.tx.Exec("UPDATE lane SET head = ?, due = ? WHERE name = ?", seq, max(due, nanos(now)), lane)
 	return err
 }

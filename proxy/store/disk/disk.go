@@ -217,7 +217,7 @@ func (s *Store) prepare() error {
 const schemaVersion = 1
 
 // Times are nanoseconds since 1970. A lane's row names its oldest ready entry
-// and when that may be given out.
+// and since when (or from when on) that waits to be given out.
 const schema = `
 BEGIN IMMEDIATE;
 CREATE TABLE entry(
@@ -242,6 +242,7 @@ CREATE TABLE barrier(id INTEGER PRIMARY KEY CHECK(id = 1), n INTEGER NOT NULL) S
 INSERT INTO barrier VALUES(1, 0);
 CREATE TABLE lane(name TEXT PRIMARY KEY, head INTEGER NOT NULL, due INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX lane_head ON lane(head);
+CREATE INDEX lane_due ON lane(due, head);
 CREATE TABLE key(key BLOB PRIMARY KEY, id TEXT NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX key_expires ON key(expires);
 CREATE INDEX key_id ON key(id);

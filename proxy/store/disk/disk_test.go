@@ -114,7 +114,7 @@ func TestQuota(t *testing.T) {
 	if err := admit("c", 1); !errors.Is(err, store.ErrFull) {
 		t.Fatalf("want ErrFull, got %v", err)
 	}
-	claims, err := s.Claim(t.Context(), now, 1, time.Minute)
+	claims, err := s.Claim(t.Context(), now, store.Want{Max: 1, Lease: time.Minute})
 	if err != nil || len(claims) != 1 {
 		t.Fatal(claims, err)
 	}
@@ -139,7 +139,7 @@ func TestFileIsBounded(t *testing.T) {
 		if _, err := s.Admit(t.Context(), now, []store.Entry{entry(id, "lane", id, body)}); err != nil {
 			t.Fatal(err)
 		}
-		claims, err := s.Claim(t.Context(), now, 1, time.Minute)
+		claims, err := s.Claim(t.Context(), now, store.Want{Max: 1, Lease: time.Minute})
 		if err != nil || len(claims) != 1 {
 			t.Fatal(claims, err)
 		}
@@ -217,7 +217,7 @@ func victim(folder string) {
 		}()
 	}
 	for {
-		claims, err := s.Claim(ctx, time.Now(), 2, time.Minute)
+		claims, err := s.Claim(ctx, time.Now(), store.Want{Max: 2, Lease: time.Minute})
 		if err != nil {
 			fmt.Println("!", err)
 		}

@@ -36,7 +36,7 @@ func body(id string) []byte { return bytes.Repeat([]byte(id+" "), 100) }
 func deliver(t *testing.T, s *Store, n int) {
 	t.Helper()
 	for range n {
-		claims, err := s.Claim(t.Context(), time.Now().Add(time.Minute), 1, time.Minute)
+		claims, err := s.Claim(t.Context(), time.Now().Add(time.Minute), store.Want{Max: 1, Lease: time.Minute})
 		if err != nil || len(claims) != 1 {
 			t.Fatal(claims, err)
 		}

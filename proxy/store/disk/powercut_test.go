@@ -91,7 +91,7 @@ func (l *life) step() error {
 		}
 		l.acked[id] = e.Key
 	case k < 9:
-		claims, err := l.s.Claim(ctx, l.now, 2, time.Minute)
+		claims, err := l.s.Claim(ctx, l.now, store.Want{Max: 2, Lease: time.Minute})
 		if err != nil {
 			return err
 		}

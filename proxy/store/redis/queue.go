@@ -99,16 +99,16 @@ func admissions(values []any, n int) ([]store.Admission, error) {
 const maxClaims = 1000
 
 // Claim implements store.Store. A call gives out at most 1000 leases.
-func (s *Store) Claim(ctx context.Context, now time.Time, max int, lease time.Duration) ([]store.Claim, error) {
+func (s *Store) Claim(ctx context.Context, now time.Time, w store.Want) ([]store.Claim, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	if max <= 0 {
+	if w.Max <= 0 {
 		return nil, nil
 	}
-	until := now.Add(lease)
-	values, err := s.run(ctx, "claim", []any{nanos(now), nanos(until), min(max, maxClaims)}).Slice()
+	until := now.Add(w.Lease)
+	values, err := s.run(ctx, "claim", []any{nanos(now), nanos(until), min(w.Max, maxClaims), min(w.Newest, w.Max, maxClaims)}).Slice()
 	if err != nil {
 		return nil, failure("claim", err)
 	}
@@ -141,7 +141,7 @@ func (s *Store) Extend(ctx context.Context, now time.Time, c store.Claim, lease 
 }
 
 // Settle implements store.Store.
-func (s *Store) Settle(ctx context.Context, _ time.Time, c store.Claim, o store.Outcome) error {
+func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o store.Outcome) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *Store) Settle(ctx context.Context, _ time.Time, c store.Claim, o store.
 	if o.Free {
 		attempts = 0
 	}
-	args := []any{c.ID, c.Token, o.Do.String(), nanos(o.At), attempts, string(o.Reason.Class), o.Reason.Text}
+	args := []any{nanos(now), c.ID, c.Token, o.Do.String(), nanos(o.At), attempts, string(o.Reason.Class), o.Reason.Text}
 	err := s.fenced(ctx, "settle", args)
 	if err == nil || errors.Is(err, store.ErrFenced) {
 		s.extend(c, time.Time{})

@@ -43,7 +43,7 @@ func admit(t *testing.T, s *Store, entries ...store.Entry) []store.Admission {
 
 func claim(t *testing.T, s *Store, max int) []store.Claim {
 	t.Helper()
-	got, err := s.Claim(t.Context(), start(), max, time.Minute)
+	got, err := s.Claim(t.Context(), start(), store.Want{Max: max, Lease: time.Minute})
 	if err != nil {
 		t.Fatalf("Claim: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestExpiredKeysLeave(t *testing.T) {
 	}
 	later := start().Add(2 * time.Hour)
 	for range n/256 + 1 {
-		if _, err := s.Claim(t.Context(), later, 1, time.Minute); err != nil {
+		if _, err := s.Claim(t.Context(), later, store.Want{Max: 1, Lease: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestReplicasShareNoLease(t *testing.T) {
 		s := stores[w%len(stores)]
 		group.Go(func() {
 			for given.Load() < lanes*each {
-				claims, err := s.Claim(t.Context(), start(), 3, time.Minute)
+				claims, err := s.Claim(t.Context(), start(), store.Want{Max: 3, Lease: time.Minute})
 				if err != nil {
 					t.Error(err)
 					return

@@ -275,7 +275,7 @@ func TestContext(t *testing.T) {
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := s.Claim(soon, start(), 1, time.Minute); err == nil {
+	if _, err := s.Claim(soon, start(), store.Want{Max: 1, Lease: time.Minute}); err == nil {
 		t.Error("Claim of a server that does not answer gave no error")
 	}
 	if d := time.Since(began); d > ioTimeout/2 {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ var leaseRules = []rule{
 		f.claimNone()
 	}},
 	{"max bounds a claim", checkMax},
+	{"lanes take turns", checkTurns},
+	{"a share of the claims goes to the newest", checkNewest},
 	{"a lease that has ended is given out with a new token", checkLeaseEnd},
 	{"an ended lease settles until another took the entry", func(f *fixture) {
 		id := f.admitNew(f.entry("a", 0))
@@ -99,6 +102,63 @@ func checkMax(f *fixture) {
 			}
 			seen[c.ID] = true
 		}
+	}
+}
+
+// checkTurns: a lane with a backlog that is older than all others gets no more
+// than its turn.
+func checkTurns(f *fixture) {
+	for range 3 {
+		f.admitNew(f.entry("a", 0))
+	}
+	f.later(time.Hour)
+	for range 3 {
+		f.admitNew(f.entry("b", 0))
+	}
+	f.admitNew(f.entry("c", 0))
+	var order string
+	for range 7 {
+		f.later(time.Second)
+		got := f.claim(1, time.Minute)
+		if len(got) != 1 {
+			f.Fatalf("after %q Claim gave %d", order, len(got))
+		}
+		order += got[0].Lane
+		if len(order) == 2 { // a lane in backoff gives its turn away
+			f.settle(got[0], store.Outcome{Do: store.Retry, At: f.now.Add(3 * time.Second)})
+			continue
+		}
+		f.settle(got[0], store.Outcome{Do: store.Delivered})
+	}
+	if want := "abcaabb"; order != want {
+		f.Fatalf("lanes were served in the order %q, want %q", order, want)
+	}
+}
+
+func checkNewest(f *fixture) {
+	for i := range 6 {
+		f.admitNew(f.entry(laneName(i), 0))
+		f.later(time.Second)
+	}
+	lanes := func(max, newest int) (got []string) {
+		claims, err := f.s.Claim(f.ctx, f.now, store.Want{Max: max, Newest: newest, Lease: time.Minute})
+		if err != nil {
+			f.Fatalf("Claim: %v", err)
+		}
+		for _, c := range claims {
+			got = append(got, c.Lane)
+		}
+		slices.Sort(got)
+		return got
+	}
+	for _, want := range [][]string{{laneName(0), laneName(5)}, {laneName(1), laneName(4)}, {laneName(2), laneName(3)}, nil} {
+		if got := lanes(2, 1); !slices.Equal(got, want) {
+			f.Fatalf("Claim of 2, 1 of them newest: lanes %q, want %q", got, want)
+		}
+	}
+	f.later(time.Hour) // all leases have ended
+	if got, want := lanes(2, 5), []string{laneName(4), laneName(5)}; !slices.Equal(got, want) {
+		f.Fatalf("Claim of 2, all newest: lanes %q, want %q", got, want)
 	}
 }
 
@@ -237,7 +297,7 @@ func checkWorkers(f *fixture) {
 	for range workers {
 		group.Go(func() {
 			for {
-				claims, err := f.s.Claim(f.ctx, f.now, 2, time.Minute)
+				claims, err := f.s.Claim(f.ctx, f.now, store.Want{Max: 2, Lease: time.Minute})
 				if err != nil {
 					f.Errorf("Claim: %v", err)
 					return

@@ -29,7 +29,7 @@ func calls(f *fixture, ctx context.Context, c store.Claim, dead string) []struct
 	err  error
 } {
 	_, admit := f.s.Admit(ctx, f.now, []store.Entry{f.entry("z", 99)})
-	_, claim := f.s.Claim(ctx, f.now, 1, time.Minute)
+	_, claim := f.s.Claim(ctx, f.now, store.Want{Max: 1, Lease: time.Minute})
 	extend := f.s.Extend(ctx, f.now, c, time.Hour)
 	settle := f.s.Settle(ctx, f.now, c, store.Outcome{Do: store.Delivered})
 	_, load := f.s.Load(ctx, c.ID, nil)

@@ -92,7 +92,7 @@ func (m *machine) replace(t *rapid.T) {
 func (m *machine) claim(t *rapid.T) {
 	max := rapid.IntRange(1, 4).Draw(t, "max")
 	lease := time.Duration(rapid.IntRange(1, 3).Draw(t, "lease")) * time.Minute
-	got, err := m.s.Claim(context.Background(), m.now, max, lease)
+	got, err := m.s.Claim(context.Background(), m.now, store.Want{Max: max, Newest: rapid.IntRange(0, 4).Draw(t, "newest"), Lease: lease})
 	if err != nil {
 		t.Fatalf("Claim: %v", err)
 	}

@@ -29,6 +29,7 @@ type modelEntry struct {
 	body  []byte
 	token int64
 	until time.Time // end of the lease; zero: not leased
+	turn  time.Time // of its lane, when it became the head
 }
 
 type modelKey struct {
@@ -168,19 +169,42 @@ func (m *Model) lease(e *modelEntry, until time.Time) store.Claim {
 }
 
 // Claim implements store.Store.
-func (m *Model) Claim(ctx context.Context, now time.Time, max int, lease time.Duration) ([]store.Claim, error) {
+func (m *Model) Claim(ctx context.Context, now time.Time, w store.Want) ([]store.Claim, error) {
 	if err := m.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
+	heads := m.heads(now)
+	var chosen []*modelEntry
+	for range min(w.Newest, w.Max, len(heads)) { // heads are in order of admission
+		last := len(heads) - 1
+		chosen, heads = append(chosen, heads[last]), heads[:last]
+	}
+	slices.SortStableFunc(heads, func(a, b *modelEntry) int { return a.since().Compare(b.since()) })
+	chosen = append(chosen, heads[:min(w.Max-len(chosen), len(heads))]...)
 	var out []store.Claim
-	for _, e := range m.heads(now) {
-		if len(out) >= max {
-			break
-		}
-		out = append(out, m.lease(e, now.Add(lease)))
+	for _, e := range chosen {
+		out = append(out, m.lease(e, now.Add(w.Lease)))
 	}
 	return out, nil
+}
+
+// since is how long the lane of a head has waited.
+func (e *modelEntry) since() time.Time {
+	if e.turn.After(e.info.Due) {
+		return e.turn
+	}
+	return e.info.Due
+}
+
+// next gives a lane's turn to its head.
+func (m *Model) next(now time.Time, lane string) {
+	for _, e := range m.entries {
+		if e.info.Lane == lane && e.info.State == store.Ready {
+			e.turn = now
+			return
+		}
+	}
 }
 
 // holder returns the entry that c still holds. A lease that has ended holds
@@ -211,7 +235,7 @@ func (m *Model) Extend(ctx context.Context, now time.Time, c store.Claim, lease 
 }
 
 // Settle implements store.Store.
-func (m *Model) Settle(ctx context.Context, _ time.Time, c store.Claim, o store.Outcome) error {
+func (m *Model) Settle(ctx context.Context, now time.Time, c store.Claim, o store.Outcome) error {
 	if err := m.enter(ctx); err != nil {
 		return err
 	}
@@ -232,6 +256,7 @@ func (m *Model) Settle(ctx context.Context, _ time.Time, c store.Claim, o store.
 	case store.Bury:
 		e.info.State, e.info.Reason, e.info.Due = store.Dead, o.Reason, time.Time{}
 	}
+	m.next(now, c.Lane)
 	return nil
 }
 

@@ -158,7 +158,7 @@ func ttl(e store.Entry, d time.Duration) store.Entry {
 
 func (f *fixture) claim(max int, lease time.Duration) []store.Claim {
 	f.Helper()
-	got, err := f.s.Claim(f.ctx, f.now, max, lease)
+	got, err := f.s.Claim(f.ctx, f.now, store.Want{Max: max, Lease: lease})
 	if err != nil {
 		f.Fatalf("Claim: %v", err)
 	}

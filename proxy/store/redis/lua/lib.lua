@@ -5,7 +5,9 @@
 --   b:<id>     STRING  its body
 --   l:<lane>   ZSET    ids of the ready entries of a lane by seq
 --   due        ZSET    lanes by when their head may be claimed (us): its due
---                      time, or the end of its lease
+--                      time or when the one before it was settled, or the
+--                      end of its lease
+--   heads      ZSET    lanes by seq of their head
 --   ready      ZSET    ids of all ready entries by seq
 --   dead       ZSET    ids of all dead letters by seq
 --   bytes      HASH    bytes of bodies: ready, dead
@@ -22,13 +24,18 @@ local function entry(id) return P .. 'e:' .. id end
 local function body(id) return P .. 'b:' .. id end
 local function lane(name) return P .. 'l:' .. name end
 
--- wake lets a lane wait for its head, whoever that is now.
-local function wake(name)
-  local head = call('ZRANGE', lane(name), 0, 0)[1]
-  if head then
-    call('ZADD', P .. 'due', us(call('HGET', entry(head), 'due')), name)
+-- wake lets a lane wait for its head, whoever that is now, behind those that
+-- wait already. Times of 16 digits compare as text.
+local function wake(now, name)
+  local head = call('ZRANGE', lane(name), 0, 0, 'WITHSCORES')
+  if head[1] then
+    local due = us(call('HGET', entry(head[1]), 'due'))
+    if due < us(now) then due = us(now) end
+    call('ZADD', P .. 'due', due, name)
+    call('ZADD', P .. 'heads', head[2], name)
   else
     call('ZREM', P .. 'due', name)
+    call('ZREM', P .. 'heads', name)
   end
 end
 
@@ -76,6 +83,7 @@ local function insert(now, e)
   if e.state == 'ready' then
     call('ZADD', lane(e.lane), seq, e.id)
     call('ZADD', P .. 'due', 'NX', us(now), e.lane)
+    call('ZADD', P .. 'heads', 'NX', seq, e.lane)
   end
 end
 

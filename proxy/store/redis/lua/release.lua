@@ -2,7 +2,7 @@
 for i = 1, #ARGV, 2 do
   if held(ARGV[i], ARGV[i + 1]) then
     call('HSET', entry(ARGV[i]), 'token', 0, 'until', '')
-    wake(call('HGET', entry(ARGV[i]), 'lane'))
+    wake('0', call('HGET', entry(ARGV[i]), 'lane'))
   end
 end
 return 1
