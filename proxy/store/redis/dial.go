@@ -43,7 +43,7 @@ func dial(text string) (redis.UniversalClient, error) {
 	if base.TLSConfig != nil && (len(more) > 0 || master != "") {
 		base.TLSConfig.ServerName = "" // each host has its own
 	}
-	return redis.NewUniversalClient(&redis.UniversalOptions{
+	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs: append([]string{base.Addr}, more...), MasterName: master,
 		IsClusterMode: master == "" && len(more) > 0,
 		DB:            base.DB, Username: base.Username, Password: base.Password,
@@ -54,7 +54,13 @@ func dial(text string) (redis.UniversalClient, error) {
 		ReadTimeout: bounded(base.ReadTimeout, ioTimeout), WriteTimeout: bounded(base.WriteTimeout, ioTimeout),
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}), nil
+	})
+	if c, ok := client.(*redis.ClusterClient); ok {
+		c.OnNewNode(func(node *redis.Client) { node.AddHook(dialHook{}) })
+	} else {
+		client.AddHook(dialHook{})
+	}
+	return client, nil
 }
 
 // bounded takes the limit where the url asks for none or for no limit.

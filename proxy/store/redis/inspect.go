@@ -47,9 +47,16 @@ func inspect(ctx context.Context, node redis.UniversalClient) (warnings []string
 		}
 	}
 	if len(wrong) > 0 {
-		return nil, fmt.Errorf("redis: the server would lose entries: %s%s", strings.Join(wrong, "; "), advice())
+		return nil, &unsafeError{strings.Join(wrong, "; ")}
 	}
 	return warnings, nil
+}
+
+// unsafeError: a server that may forget what it acknowledged.
+type unsafeError struct{ what string }
+
+func (e *unsafeError) Error() string {
+	return "redis: the server would lose entries: " + e.what + advice()
 }
 
 // weaknesses are settings that can be lived with.

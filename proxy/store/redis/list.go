@@ -14,7 +14,9 @@ import (
 
 const (
 	defaultLimit = 100
-	listBatch    = 500 // entries that one script reads; bounds how long it holds up the server
+	// listBatch bounds how long one script holds up a server.
+	listBatch    = 500
+	minListBatch = 50
 )
 
 // Load implements store.Store.
@@ -23,14 +25,57 @@ func (s *Store) Load(ctx context.Context, id string, dst []byte) ([]byte, error)
 		return dst, err
 	}
 	defer s.leave()
-	body, err := s.client.Get(ctx, s.tag+"b:"+id).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return dst, store.ErrNotFound
+	calls := s.everywhere("")
+	if p, ok := s.holder(id); ok {
+		calls = []*call{{p: p}}
 	}
-	if err != nil {
-		return dst, failure("load", err)
+	for _, c := range calls {
+		c.args = []any{"GET", s.tag(c.p) + "b:" + id}
 	}
-	return append(dst, body...), nil
+	s.do(ctx, s.options.patience, calls...)
+	err := error(store.ErrNotFound)
+	for _, c := range calls {
+		if c.err == nil {
+			body, err := c.answer.Text()
+			return append(dst, body...), err
+		}
+		if !errors.Is(c.err, redis.Nil) {
+			err = failure("load", c.err)
+		}
+	}
+	return dst, err
+}
+
+// place is where an entry lies.
+type place struct {
+	p     int
+	seq   int64 // 0: there is none
+	state store.State
+}
+
+// find asks all partitions for an entry.
+func (s *Store) find(ctx context.Context, id string) (place, error) {
+	calls := s.everywhere("")
+	if p, ok := s.holder(id); ok {
+		calls = []*call{{p: p}}
+	}
+	for _, c := range calls {
+		c.args = []any{"HMGET", s.tag(c.p) + "e:" + id, "seq", "state"}
+	}
+	s.do(ctx, s.options.patience, calls...)
+	for _, c := range calls {
+		if c.err != nil {
+			continue
+		}
+		values, err := c.answer.Slice()
+		if err == nil && len(values) == 2 && values[0] == nil {
+			continue
+		}
+		a := answer{values: values, err: err}
+		at := place{c.p, a.number(), store.State(a.text())}
+		return at, a.err
+	}
+	return place{}, failed(calls)
 }
 
 // List implements store.Store. It reads in batches: entries that come or go
@@ -43,84 +88,137 @@ func (s *Store) List(ctx context.Context, f store.Filter) ([]store.Info, error) 
 	if f.Limit <= 0 {
 		f.Limit = defaultLimit
 	}
-	from, to, err := s.span(ctx, &f)
+	cursors, err := s.spans(ctx, &f)
 	if err != nil {
 		return nil, failure("list", err)
 	}
+	size := min(max(f.Limit, minListBatch), listBatch)
 	var out []store.Info
-	for from < to {
-		batch, last, err := s.batch(ctx, f.State, from, min(to-from, listBatch))
-		if err != nil {
+	for len(out) < f.Limit {
+		if err := s.read(ctx, f.State, cursors, size); err != nil {
 			return nil, failure("list", err)
 		}
-		for _, i := range batch {
-			if matches(f, i) {
-				out = append(out, i)
-			}
-			if len(out) == f.Limit {
-				return out, nil
-			}
-		}
-		if len(batch) == 0 {
+		next := first(cursors)
+		if next == nil {
 			break
 		}
-		from = last
+		if i := next.rows[0].info; matches(f, i) {
+			out = append(out, i)
+		}
+		next.rows = next.rows[1:]
 	}
 	return out, nil
 }
 
-// span gives the sequence numbers between which the entries of f lie: behind
-// from, up to to. It clears f.After if from says it already.
-func (s *Store) span(ctx context.Context, f *store.Filter) (from, to int64, err error) {
+// cursor reads the entries of one partition in order of admission.
+type cursor struct {
+	p        int
+	from, to int64 // seq: behind from, up to to
+	rows     []row // read and not given yet
+	end      bool  // there are no more
+}
+
+type row struct {
+	seq  int64
+	info store.Info
+}
+
+// first is the cursor with the oldest row.
+func first(cursors []*cursor) (out *cursor) {
+	for _, c := range cursors {
+		if len(c.rows) > 0 && (out == nil || c.rows[0].seq < out.rows[0].seq) {
+			out = c
+		}
+	}
+	return out
+}
+
+// spans gives a cursor for each partition in which entries of f may lie. It
+// clears f.After if the cursors say it already.
+func (s *Store) spans(ctx context.Context, f *store.Filter) ([]*cursor, error) {
 	const all = 1 << 53
-	to = all
+	var after, only place
+	var err error
 	if f.After != "" {
-		from, err = s.seq(ctx, f.After)
-		if err == nil {
-			f.After = ""
-		} else if !errors.Is(err, redis.Nil) {
-			return 0, 0, err
+		if after, err = s.find(ctx, f.After); err != nil {
+			return nil, err
 		}
 	}
 	if f.ID != "" {
-		seq, err := s.seq(ctx, f.ID)
-		if errors.Is(err, redis.Nil) {
-			return 0, 0, nil
-		}
-		return max(from, seq-1), seq, err
-	}
-	return from, to, nil
-}
-
-func (s *Store) seq(ctx context.Context, id string) (int64, error) {
-	return s.client.HGet(ctx, s.tag+"e:"+id, "seq").Int64()
-}
-
-// batch reads up to n entries behind a sequence number, and gives the number
-// of the last.
-func (s *Store) batch(ctx context.Context, state store.State, from, n int64) ([]store.Info, int64, error) {
-	args := []any{from, n}
-	for _, set := range []store.State{store.Ready, store.Dead} {
-		if state == "" || state == set {
-			args = append(args, string(set))
+		if only, err = s.find(ctx, f.ID); err != nil || only.seq == 0 {
+			return nil, err
 		}
 	}
-	values, err := s.run(ctx, "list", args).Slice()
-	if err != nil {
-		return nil, 0, err
+	if after.seq > 0 {
+		f.After = ""
 	}
+	var out []*cursor
+	for p := range s.options.Partitions {
+		c := &cursor{p: p, from: after.seq, to: all}
+		if p > after.p { // an equal seq comes behind
+			c.from = max(after.seq-1, 0)
+		}
+		if f.ID != "" {
+			if p != only.p {
+				continue
+			}
+			c.from, c.to = max(c.from, only.seq-1), only.seq
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// read fills the cursors that have no row left.
+func (s *Store) read(ctx context.Context, state store.State, cursors []*cursor, size int) error {
+	var calls []*call
+	var of []*cursor
+	for _, c := range cursors {
+		if len(c.rows) > 0 || c.end || c.from >= c.to {
+			continue
+		}
+		args := []any{c.from, min(c.to-c.from, int64(size))}
+		for _, set := range []store.State{store.Ready, store.Dead} {
+			if state == "" || state == set {
+				args = append(args, string(set))
+			}
+		}
+		calls, of = append(calls, &call{p: c.p, script: "list", args: args}), append(of, c)
+	}
+	if len(calls) == 0 {
+		return nil
+	}
+	s.do(ctx, s.options.patience, calls...)
+	for i, c := range calls {
+		if c.err != nil {
+			return c.err
+		}
+		values, err := c.answer.Slice()
+		if err != nil {
+			return err
+		}
+		if of[i].rows, err = s.rows(values); err != nil {
+			return err
+		}
+		if of[i].end = len(of[i].rows) == 0; !of[i].end {
+			of[i].from = of[i].rows[len(of[i].rows)-1].seq
+		}
+	}
+	return nil
+}
+
+func (s *Store) rows(values []any) (out []row, err error) {
 	a := answer{values: values}
-	var out []store.Info
 	for a.more() {
 		i := store.Info{ID: a.text()}
-		from = a.number()
+		seq := a.number()
 		i.State, i.Lane = store.State(a.text()), a.text()
 		i.Labels = a.labels()
 		i.Reason = store.Reason{Class: store.Class(a.text()), Text: a.text()}
-		i.Attempts, i.Admitted, i.Due, i.Size = int(a.number()), a.time(), a.time(), int(a.number())
-		out = append(out, i)
+		i.Attempts, i.Admitted, i.Due, i.Size = int(a.number()), s.ours(a.time()), s.ours(a.time()), int(a.number())
+		out = append(out, row{seq, i})
 	}
-	return out, from, a.err
+	return out, a.err
 }
 
 func (a *answer) labels() (l store.Labels) {
@@ -151,17 +249,26 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer s.leave()
-	values, err := s.run(ctx, "stats", []any{nanos(now)}).Slice()
-	if err != nil {
-		return store.Stats{}, failure("stats", err)
-	}
-	a := answer{values: values}
-	out := store.Stats{
-		Ready: int(a.number()), ReadyBytes: a.number(), Oldest: a.time(),
-		Dead: int(a.number()), DeadBytes: a.number(), Keys: int(a.number()),
-	}
-	if a.err != nil {
-		return store.Stats{}, failure("stats", a.err)
+	calls := s.everywhere("stats", nanos(s.theirs(now)))
+	s.do(ctx, s.options.patience, calls...)
+	var out store.Stats
+	for _, c := range calls {
+		if c.err != nil {
+			return store.Stats{}, failure("stats", c.err)
+		}
+		values, err := c.answer.Slice()
+		a := answer{values: values, err: err}
+		out.Ready += int(a.number())
+		out.ReadyBytes += a.number()
+		if oldest := s.ours(a.time()); out.Oldest.IsZero() || !oldest.IsZero() && oldest.Before(out.Oldest) {
+			out.Oldest = oldest
+		}
+		out.Dead += int(a.number())
+		out.DeadBytes += a.number()
+		out.Keys += int(a.number())
+		if a.err != nil {
+			return store.Stats{}, failure("stats", a.err)
+		}
 	}
 	return out, nil
 }

@@ -1,11 +1,14 @@
-// Package redis keeps the outbox in a Redis server (7.0 or newer) that many
-// replicas of yiqiao share.
+// Package redis keeps the outbox in a Redis server (7.0 or newer), or a Redis
+// Cluster, that many replicas of yiqiao share.
 //
 // Every verb is one Lua script, so it happens whole or not at all; the scripts
-// and the layout of the keys are in lua/. All keys of a store share one hash
-// tag: in a cluster a store lies in one slot.
+// and the layout of the keys are in lua/. A store is spread over partitions:
+// an entry lies in the partition of its Group, and all keys of a partition
+// share one hash tag, so in a cluster each partition lies in one slot. What
+// the contract asks of one lane and of one key holds within a partition:
+// order, leases, duplicates. Claims and lists are merged over all partitions.
 //
-// The backlog is in the memory of the server, about 1.15 times the bytes of
+// The backlog is in the memory of the servers, about 1.15 times the bytes of
 // the bodies.
 package redis
 
@@ -13,9 +16,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,12 +29,14 @@ import (
 )
 
 const (
-	defaultPrefix   = "yiqiao"
-	defaultMaxEntry = 64 << 20
+	defaultPrefix     = "yiqiao"
+	defaultMaxEntry   = 64 << 20
+	defaultPartitions = 16 // of a cluster
+	maxPartitions     = 1024
 	// maxCall bounds the bodies of one call: a server closes a connection
 	// whose query is longer than 1 GiB.
 	maxCall = 512 << 20
-	layout  = "1" // of the keys, see lua/lib.lua
+	layout  = 2 // of the keys, see lua/lib.lua
 )
 
 // Options of a store; each zero value has a default.
@@ -37,30 +44,43 @@ type Options struct {
 	// Prefix begins every key, so that stores can share a server. Default
 	// "yiqiao". It may not contain braces.
 	Prefix string
+	// Partitions over which a cluster can spread the store, at most 1024. They
+	// are fixed by the first Open of a prefix. Default: as they were fixed; at
+	// the first Open 16 in a cluster and 1 elsewhere.
+	Partitions int
 	// MaxEntry is the longest body in bytes. Default 64 MiB.
 	MaxEntry int
 	// Replicas of the server that must have received an admission before it is
 	// acknowledged. Default 0: the server itself suffices.
 	Replicas int
+
+	clock    func() time.Time // of this machine; tests set it wrong
+	patience time.Duration    // default: patience
 }
 
 // Store implements store.Store.
 type Store struct {
-	client   redis.UniversalClient
-	tag      string // KEYS[1] of every script
-	options  Options
-	scripts  scripts
-	warnings []string
+	client    redis.UniversalClient
+	options   Options
+	scripts   scripts
+	faults    faults
+	offset    atomic.Int64 // of the server's clock against ours, nanoseconds
+	lastOrder atomic.Int64
+	turn      atomic.Int64 // of the partition to trim
 
-	open   sync.RWMutex // held for reading by every call, for writing by Close
-	closed bool
+	open    sync.RWMutex // held for reading by every call, for writing by Close
+	closed  bool
+	watcher sync.WaitGroup
+	end     context.CancelFunc // of the watcher
 
-	mu   sync.Mutex
-	held map[string]lease // by entry: what Close gives back
+	mu    sync.Mutex
+	held  map[string]lease // by entry: what Close gives back
+	found findings
 }
 
 type lease struct {
-	token int64
+	p     int   // partition
+	token int64 // of the script
 	until time.Time
 }
 
@@ -83,8 +103,17 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.MaxEntry <= 0 {
 		o.MaxEntry = defaultMaxEntry
 	}
+	if o.clock == nil {
+		o.clock = time.Now
+	}
+	if o.patience == 0 {
+		o.patience = patience
+	}
 	if strings.ContainsAny(o.Prefix, "{}") {
 		return nil, fmt.Errorf("redis: prefix %q contains a brace", o.Prefix)
+	}
+	if o.Partitions < 0 || o.Partitions > maxPartitions {
+		return nil, fmt.Errorf("redis: %d partitions, want 1 to %d", o.Partitions, maxPartitions)
 	}
 	scripts, err := loadScripts()
 	if err != nil {
@@ -95,62 +124,95 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		client: client, tag: "{" + o.Prefix + "}:", options: o,
-		scripts: scripts, held: map[string]lease{},
+		client: client, options: o, scripts: scripts,
+		held: map[string]lease{}, faults: faults{of: map[faultOf]fault{}},
 	}
 	if err := s.prepare(ctx); err != nil {
 		client.Close()
 		return nil, err
 	}
+	watch, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.end = end
+	s.watcher.Go(func() { s.watch(watch) })
 	return s, nil
 }
 
-// prepare checks the server and the layout of the keys.
+// prepare checks the servers and the layout of the keys.
 func (s *Store) prepare(ctx context.Context) error {
-	node, err := s.node(ctx)
+	found, err := s.examine(ctx)
 	if err != nil {
-		return fmt.Errorf("redis: connect: %w", err)
-	}
-	if s.warnings, err = inspect(ctx, node); err != nil {
 		return err
 	}
-	key := s.tag + "layout"
-	found, err := s.client.Get(ctx, key).Result()
-	if errors.Is(err, redis.Nil) {
-		found, err = layout, s.client.Set(ctx, key, layout, 0).Err()
+	s.found = found
+	want := s.options.Partitions
+	if _, cluster := s.client.(*redis.ClusterClient); want == 0 && cluster {
+		want = defaultPartitions
 	}
-	if err != nil {
+	key, text := "{"+s.options.Prefix+"}:layout", fmt.Sprintf("%d %d", layout, max(want, 1))
+	if err := s.client.SetNX(ctx, key, text, 0).Err(); err != nil {
 		return failure("open", err)
 	}
-	if found != layout {
-		return fmt.Errorf("redis: the keys of prefix %q have layout %q, this program knows %q", s.options.Prefix, found, layout)
+	if text, err = s.client.Get(ctx, key).Result(); err != nil {
+		return failure("open", err)
 	}
+	var version, partitions int
+	if _, err := fmt.Sscanf(text, "%d %d", &version, &partitions); err != nil || version != layout || partitions < 1 {
+		return fmt.Errorf("redis: the keys of prefix %q have layout %q, this program knows %d", s.options.Prefix, text, layout)
+	}
+	if s.options.Partitions != 0 && partitions != s.options.Partitions {
+		return fmt.Errorf("redis: the store with prefix %q has %d partitions, which are fixed; the options say %d: "+
+			"leave them out, or take another prefix", s.options.Prefix, partitions, s.options.Partitions)
+	}
+	s.options.Partitions = partitions
 	return nil
 }
 
-// node is the client of the one server on which the keys lie.
-func (s *Store) node(ctx context.Context) (redis.UniversalClient, error) {
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		return c.MasterForKey(ctx, s.tag)
-	}
-	return s.client, nil
+// partition of a group.
+func (s *Store) partition(group string) int {
+	return int(crc32.ChecksumIEEE([]byte(group)) % uint32(s.options.Partitions))
 }
 
-// Warnings are what Open found that weakens the Promise.
-func (s *Store) Warnings() []string { return s.warnings }
+// tag begins the keys of a partition; it is KEYS[1] of every script.
+func (s *Store) tag(p int) string { return fmt.Sprintf("{%s:%d}:", s.options.Prefix, p) }
+
+// everywhere makes one call for each partition.
+func (s *Store) everywhere(script string, args ...any) []*call {
+	calls := make([]*call, s.options.Partitions)
+	for p := range calls {
+		calls[p] = &call{p: p, script: script, args: args}
+	}
+	return calls
+}
+
+// Warnings are what weakens the Promise, as of the last look at the servers.
+func (s *Store) Warnings() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.found.warnings
+}
 
 // Promise implements store.Store.
 func (s *Store) Promise() string {
-	p := "An acknowledged entry survives the end of every yiqiao process and of the Redis server, " +
-		"and a power cut there, once the server has its append only file back"
-	if len(s.warnings) > 0 {
-		p += "; but: " + strings.Join(s.warnings, "; ")
+	weak := "."
+	if w := s.Warnings(); len(w) > 0 {
+		weak = "; but: " + strings.Join(w, "; ") + "."
 	}
-	if s.options.Replicas == 0 {
-		return p + ". It does not survive the loss of the Redis server's disk."
+	out := []string{
+		"An acknowledged entry survives the end of every yiqiao process.",
+		"It survives the end of the Redis server, and a power cut there, once the server has its append only file back" + weak,
 	}
-	return p + fmt.Sprintf(". %d of its replicas had received the entry: it survives the loss of the Redis server "+
-		"if one of these takes over.", s.options.Replicas)
+	if n := s.options.Replicas; n > 0 {
+		out = append(out, fmt.Sprintf("%d replicas of the server had received it: it survives the loss of the server if one of these takes over.", n))
+	} else {
+		out = append(out, "It does not survive the loss of the server's disk, nor that a replica takes over which had not received it yet.")
+	}
+	out = append(out,
+		"A delivery is made again if its note is lost with a server.",
+		"When the memory is full, new entries are refused whole and what waits is still delivered.")
+	if s.options.Partitions > 1 {
+		out = append(out, fmt.Sprintf("The entries of an event are admitted whole or not at all for each device, which lie in %d partitions.", s.options.Partitions))
+	}
+	return strings.Join(out, " ")
 }
 
 // enter begins a call; leave ends it.
@@ -169,7 +231,7 @@ func (s *Store) enter(ctx context.Context) error {
 func (s *Store) leave() { s.open.RUnlock() }
 
 // Close waits for the calls under way and gives back the leases of this Store;
-// if the server does not answer, they end at their time.
+// if a server does not answer, they end at their time.
 func (s *Store) Close() error {
 	s.open.Lock()
 	defer s.open.Unlock()
@@ -177,44 +239,70 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.end()
+	s.watcher.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
 	defer cancel()
-	var args []any
+	byPartition := map[int]*call{}
 	for id, l := range s.held {
-		args = append(args, id, l.token)
+		if byPartition[l.p] == nil {
+			byPartition[l.p] = &call{p: l.p, script: "release"}
+		}
+		byPartition[l.p].args = append(byPartition[l.p].args, id, l.token)
 	}
-	var err error
-	if len(args) > 0 {
-		err = s.run(ctx, "release", args).Err()
+	var calls []*call
+	for _, c := range byPartition {
+		calls = append(calls, c)
 	}
-	if err := errors.Join(err, s.client.Close()); err != nil {
+	if len(calls) > 0 {
+		s.do(ctx, 0, calls...)
+	}
+	if err := errors.Join(failed(calls), s.client.Close()); err != nil {
 		return failure("close", err)
 	}
 	return nil
 }
 
-// hold remembers claims for Close, and forgets those that ended long ago
-// without being settled.
-func (s *Store) hold(now time.Time, until time.Time, claims []store.Claim) {
+// hold remembers claims for Close and Load, and forgets those that ended long
+// ago without being settled.
+func (s *Store) hold(now time.Time, claims map[string]lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.held, func(_ string, l lease) bool { return l.until.Before(now) })
-	for _, c := range claims {
-		s.held[c.ID] = lease{c.Token, until}
-	}
+	maps.Copy(s.held, claims)
 }
 
 // extend moves the end of a held lease; a zero until forgets it.
-func (s *Store) extend(c store.Claim, until time.Time) {
+func (s *Store) extend(id string, l lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.held[c.ID].token != c.Token:
-	case until.IsZero():
-		delete(s.held, c.ID)
+	case s.held[id].token != l.token || s.held[id].p != l.p:
+	case l.until.IsZero():
+		delete(s.held, id)
 	default:
-		s.held[c.ID] = lease{c.Token, until}
+		s.held[id] = l
 	}
+}
+
+// holder is the partition of an entry that this Store holds.
+func (s *Store) holder(id string) (p int, ok bool) {
+	if s.options.Partitions == 1 {
+		return 0, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.held[id]
+	return l.p, ok
+}
+
+// failed joins the errors of calls.
+func failed(calls []*call) error {
+	var errs []error
+	for _, c := range calls {
+		errs = append(errs, c.err)
+	}
+	return errors.Join(errs...)
 }
 
 // failure wraps what the server or the connection said. A full memory is

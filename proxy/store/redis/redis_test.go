@@ -50,21 +50,41 @@ func claim(t *testing.T, s *Store, max int) []store.Claim {
 	return got
 }
 
+// eventually tries until there is no error, for at most 20 seconds.
+func eventually(t *testing.T, try func() error) {
+	t.Helper()
+	err := try()
+	for deadline := time.Now().Add(20 * time.Second); err != nil; err = try() {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: %v", err)
+		}
+		pause(t.Context(), 10*time.Millisecond)
+	}
+}
+
 func TestConformance(t *testing.T) {
-	server := storetest.StartRedis(t, "appendfsync everysec") // speed only: nothing here ends the server
+	server := storetest.StartRedis(t, "appendfsync no") // speed only: nothing here ends the server
+	small := func(partitions int) func(t *testing.T) store.Store {
+		return func(t *testing.T) store.Store {
+			server := storetest.StartRedis(t, "maxmemory 8mb", "appendfsync no")
+			return open(t, server.URL(), Options{Partitions: partitions})
+		}
+	}
+	t.Run("one partition", func(t *testing.T) { conform(t, server.URL(), 1, small(1)) })
+	t.Run("five partitions", func(t *testing.T) { conform(t, server.URL(), 5, small(5)) })
+}
+
+func conform(t *testing.T, url string, partitions int, small func(t *testing.T) store.Store) {
 	var n atomic.Int64
 	fresh := func(t *testing.T) store.Store {
-		return open(t, server.URL(), Options{Prefix: fmt.Sprintf("t%d", n.Add(1)), MaxEntry: 1 << 20})
+		return open(t, url, Options{Prefix: fmt.Sprintf("t%d-%d", partitions, n.Add(1)), Partitions: partitions, MaxEntry: 1 << 20})
 	}
 	storetest.Run(t, fresh, storetest.Options{
 		MaxEntry: 1 << 20,
 		Reopen: func(t *testing.T, closed store.Store) store.Store {
-			return open(t, server.URL(), closed.(*Store).options)
+			return open(t, url, closed.(*Store).options)
 		},
-		Small: func(t *testing.T) store.Store {
-			small := storetest.StartRedis(t, "maxmemory 8mb", "appendfsync no")
-			return open(t, small.URL(), Options{})
-		},
+		Small: small,
 	})
 }
 
@@ -149,7 +169,7 @@ func TestExpiredKeysLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left, err := s.client.Exists(t.Context(), s.tag+"first", s.tag+"expiry").Result()
+	left, err := s.client.Exists(t.Context(), s.tag(0)+"first", s.tag(0)+"expiry").Result()
 	if err != nil || left != 0 {
 		t.Errorf("expired keys are left: %d of the two structures exist, %v", left, err)
 	}

@@ -1,7 +1,7 @@
 package redis
 
 import (
-	"context"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -22,8 +22,8 @@ type scripts map[string]*redis.Script
 func scriptFlags() map[string]string {
 	return map[string]string{
 		"admit": "", "replace": "",
-		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom",
-		"list": "no-writes", "stats": "no-writes",
+		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom", "trim": "allow-oom",
+		"peek": "no-writes", "list": "no-writes", "stats": "no-writes",
 	}
 }
 
@@ -43,48 +43,6 @@ func loadScripts() (scripts, error) {
 	return out, nil
 }
 
-// run runs a script by its hash, and by its text where the server does not
-// know it.
-func (s *Store) run(ctx context.Context, name string, args []any) *redis.Cmd {
-	return s.scripts[name].Run(ctx, s.client, []string{s.tag}, args...)
-}
-
-// runDurable is run for admissions: the answer is good only if as many
-// replicas as asked for have received it. The write before WAIT makes a
-// duplicate, which writes nothing itself, wait for its first admission too.
-func (s *Store) runDurable(ctx context.Context, name string, args []any) ([]any, error) {
-	if s.options.Replicas == 0 {
-		return s.run(ctx, name, args).Slice()
-	}
-	node, err := s.node(ctx)
-	if err != nil {
-		return nil, err
-	}
-	script := s.scripts[name]
-	send := func(eval func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd) (answer, wait *redis.Cmd) {
-		pipe := node.Pipeline()
-		answer = eval(ctx, pipe, []string{s.tag}, args...)
-		pipe.Incr(ctx, s.tag+"waits")
-		wait = pipe.Do(ctx, "WAIT", s.options.Replicas, waitTimeout.Milliseconds())
-		_, err = pipe.Exec(ctx)
-		return answer, wait
-	}
-	answer, wait := send(script.EvalSha)
-	if redis.HasErrorPrefix(answer.Err(), "NOSCRIPT") {
-		answer, wait = send(script.Eval)
-	}
-	if err := answer.Err(); err != nil {
-		return nil, err
-	}
-	if err != nil {
-		return nil, err
-	}
-	if n, err := wait.Int(); err != nil || n < s.options.Replicas {
-		return nil, fmt.Errorf("%d of %d replicas have the entries after %v", n, s.options.Replicas, waitTimeout)
-	}
-	return answer.Slice()
-}
-
 // errAnswer means that a script answered what it never should.
 var errAnswer = errors.New("unexpected answer")
 
@@ -99,7 +57,7 @@ func (a *answer) more() bool { return a.err == nil && len(a.values) > 0 }
 
 func (a *answer) text() string {
 	if len(a.values) == 0 {
-		a.err = errAnswer
+		a.err = cmp.Or(a.err, errAnswer)
 		return ""
 	}
 	s, ok := a.values[0].(string)

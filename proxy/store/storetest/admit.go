@@ -18,12 +18,12 @@ var admitRules = []rule{
 	}},
 	{"takes bodies of all sizes", checkBodySizes},
 	{"knows a duplicate in one call", checkDuplicateInCall},
-	{"knows a duplicate across calls", func(f *fixture) {
+	{"knows a duplicate across calls", oneGroup(func(f *fixture) {
 		first := f.admitNew(f.entry("a", 1))
 		f.admitDuplicate(f.entry("b", 1), first)
 		f.admitNew(f.entry("a", 2))
 		f.wantList(store.Filter{Device: "gate b"})
-	}},
+	})},
 	{"stores the rest of a call with a duplicate", checkMixedCall},
 	{"forgets a key that expired", checkKeyExpiry},
 	{"a duplicate does not prolong the key", func(f *fixture) {
@@ -52,7 +52,7 @@ var admitRules = []rule{
 		f.admitDuplicate(f.entry("a", 1), first)
 	}},
 	{"admits a dead letter at once", checkDeadAtOnce},
-	{"gives a key to one of many producers", checkRace},
+	{"gives a key to one of many producers", oneGroup(checkRace)},
 	{"does not keep the body", checkBodyNotKept},
 	{"does not keep the body of a cancelled call", checkCancelledBody},
 }

@@ -136,8 +136,8 @@ func checkReopen(f *fixture, reopen func(*testing.T, store.Store) store.Store) {
 	f.wantStats(store.Stats{
 		Ready: 3, ReadyBytes: 3 * 34, Oldest: f.now, Dead: 1, DeadBytes: 34, Keys: 5,
 	})
-	f.admitDuplicate(f.entry("x", 3), gone.ID)
-	f.admitDuplicate(f.entry("x", 4), dead.ID)
+	f.admitDuplicate(f.entry("c", 3), gone.ID)
+	f.admitDuplicate(f.entry("d", 4), dead.ID)
 
 	fresh := f.claimOne(leased.ID, time.Minute)
 	f.wantErr("Settle of a lease from before", f.s.Settle(f.ctx, f.now, old, store.Outcome{Do: store.Delivered}), store.ErrFenced)

@@ -49,13 +49,17 @@ func (m *machine) entries(t *rapid.T, min int) []store.Entry {
 	for range rapid.IntRange(min, 3).Draw(t, "entries") {
 		id := store.NewID(start().Add(time.Duration(len(m.ids)) * time.Millisecond))
 		m.ids = append(m.ids, id)
+		lane := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "lane")
+		group := map[string]string{"a": "east", "b": "east", "c": "west"}[lane]
 		e := store.Entry{
 			ID:     id,
-			Key:    store.Key{0: rapid.ByteRange(0, 4).Draw(t, "key")},
 			KeyTTL: time.Duration(rapid.IntRange(1, 4).Draw(t, "ttl"))*time.Minute + 30*time.Second,
-			Lane:   rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "lane"),
+			Lane:   lane, Group: group,
 			Labels: store.Labels{Device: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "device")},
 			Body:   bytes.Repeat([]byte{byte(len(m.ids))}, rapid.SampledFrom([]int{0, 5, 5000}).Draw(t, "size")),
+		}
+		if key := rapid.ByteRange(0, 3).Draw(t, "key"); key > 0 { // a key belongs to one group
+			e.Key = store.Key{key, group[0]}
 		}
 		if rapid.IntRange(0, 4).Draw(t, "dead") == 0 {
 			e.Dead = &store.Reason{Class: m.class(t), Text: "at once"}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,10 +24,10 @@ const (
 
 // RedisServer is a real redis-server that lives as long as one test.
 type RedisServer struct {
-	t      testing.TB
-	dir    string
-	port   int
-	config []string
+	t    testing.TB
+	dir  string
+	port int
+	args func(port int) []string // of the command line
 
 	mu   sync.Mutex
 	proc *exec.Cmd
@@ -40,10 +42,28 @@ type RedisServer struct {
 // test.
 func StartRedis(t testing.TB, config ...string) *RedisServer {
 	t.Helper()
+	return startRedis(t, t.TempDir(), func(port int) []string {
+		args := []string{
+			"--port", strconv.Itoa(port), "--bind", "127.0.0.1",
+			"--appendonly", "yes", "--appendfsync", "always",
+			"--maxmemory-policy", "noeviction", "--save", "", "--daemonize", "no",
+		}
+		for _, line := range config {
+			words := strings.Fields(line)
+			args = append(append(args, "--"+words[0]), words[1:]...)
+		}
+		return args
+	})
+}
+
+// startRedis starts a server with its working folder in dir. Where the port
+// was taken meanwhile it tries another.
+func startRedis(t testing.TB, dir string, args func(port int) []string) *RedisServer {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is not installed: apt-get install redis-server")
 	}
-	s := &RedisServer{t: t, dir: t.TempDir(), config: config}
+	s := &RedisServer{t: t, dir: dir, args: args}
 	t.Cleanup(s.Kill)
 	var err error
 	for range redisStartTries {
@@ -75,6 +95,25 @@ func (s *RedisServer) Kill() {
 	s.proc = nil
 }
 
+// Freeze stops the process without ending it (SIGSTOP): connections stay open
+// and nothing is answered, until Thaw or Kill.
+func (s *RedisServer) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *RedisServer) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *RedisServer) signal(sig os.Signal) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		s.t.Fatal("the redis-server does not run")
+	}
+	if err := s.proc.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Restart starts the server again, after Kill if it still runs, with the same
 // port and folder, and waits until it has loaded its data.
 func (s *RedisServer) Restart() {
@@ -88,17 +127,8 @@ func (s *RedisServer) Restart() {
 func (s *RedisServer) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	args := []string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
-		"--appendonly", "yes", "--appendfsync", "always",
-		"--maxmemory-policy", "noeviction", "--save", "", "--daemonize", "no",
-	}
-	for _, line := range s.config {
-		words := strings.Fields(line)
-		args = append(append(args, "--"+words[0]), words[1:]...)
-	}
 	s.log = new(bytes.Buffer)
-	proc := exec.Command("redis-server", args...)
+	proc := exec.Command("redis-server", s.args(s.port)...)
 	proc.Dir = s.dir
 	proc.Stdout, proc.Stderr = s.log, s.log
 	if err := proc.Start(); err != nil {
@@ -109,7 +139,7 @@ func (s *RedisServer) start() error {
 		proc.Wait()
 		close(done)
 	}()
-	if err := s.await(done); err != nil {
+	if err := s.answers(done); err != nil {
 		proc.Process.Kill()
 		<-done
 		return fmt.Errorf("%w\n%s", err, s.log)
@@ -118,9 +148,9 @@ func (s *RedisServer) start() error {
 	return nil
 }
 
-// await polls until the server answers PING, which it does when it has loaded
+// answers polls until the server answers PING, which it does when it has loaded
 // its data, or asks for a password. A server whose port is taken ends at once.
-func (s *RedisServer) await(done <-chan struct{}) error {
+func (s *RedisServer) answers(done <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), redisStartLimit)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DisableIdentity: true})

@@ -1,5 +1,11 @@
--- Every script begins with this. All keys of a store share one hash tag, so
--- they lie on one server; KEYS[1] is the tag with a colon: '{yiqiao}:'.
+-- Every script begins with this. All keys of a partition share one hash tag,
+-- so they lie on one server; KEYS[1] is the tag with a colon: '{yiqiao:0}:'.
+--
+-- No key has that very name, and none may get it: while a cluster moves the
+-- slot of the partition from one server to another, its keys lie here and
+-- there, and a script that begins would break off in the middle at the first
+-- key that is away. A declared key that is not there makes the server refuse
+-- the script before it begins (ASK), and this program never goes after an ASK.
 --
 --   e:<id>     HASH    an entry without its body
 --   b:<id>     STRING  its body
@@ -13,7 +19,10 @@
 --   bytes      HASH    bytes of bodies: ready, dead
 --   first      HASH    dedup key -> id of the entry that brought it
 --   expiry     ZSET    dedup keys by when they expire (us)
---   seq, token         counters: order of admission, fencing
+--   seq                order of the last admission: microseconds of the clock
+--                      of the process that admitted it, but always greater
+--                      than the one before, so that partitions can be merged
+--   token              counter: fencing
 --
 -- Times come as decimal nanoseconds of 19 digits; the first 16 are
 -- microseconds, which a double holds exactly.
@@ -67,7 +76,9 @@ end
 -- insert stores an entry, given as by pack in Go.
 local function insert(now, e)
   local size = string.len(e.body)
-  local seq = call('INCR', P .. 'seq')
+  local last = tonumber(call('GET', P .. 'seq') or '0')
+  local seq = string.format('%.0f', math.max(last + 1, tonumber(e.order)))
+  call('SET', P .. 'seq', seq)
   local due = now
   if e.state == 'dead' then due = '' end
   call('SET', body(e.id), e.body)
@@ -87,16 +98,16 @@ local function insert(now, e)
   end
 end
 
--- admit stores the entries in ARGV from index from on and answers id and '1'
--- for a duplicate, '0' else, for each. An entry that is there under its own id
+-- admit stores the entries in ARGV from index 3 on and answers id and '1' for
+-- a duplicate, '0' else, for each. An entry that is there under its own id
 -- was admitted by a call whose answer got lost: it is answered as then.
 -- replaced is the id of a dead letter just removed, or ''.
-local function admit(now, from, replaced)
+local function admit(now, replaced)
   local out = {}
-  for i = from, #ARGV, 9 do
+  for i = 3, #ARGV, 10 do
     local e = {
-      id = ARGV[i], key = ARGV[i + 1], expires = ARGV[i + 2], lane = ARGV[i + 3], labels = ARGV[i + 4],
-      state = ARGV[i + 5], class = ARGV[i + 6], text = ARGV[i + 7], body = ARGV[i + 8],
+      id = ARGV[i], order = ARGV[i + 1], key = ARGV[i + 2], expires = ARGV[i + 3], lane = ARGV[i + 4],
+      labels = ARGV[i + 5], state = ARGV[i + 6], class = ARGV[i + 7], text = ARGV[i + 8], body = ARGV[i + 9],
     }
     local first = known(now, e.key)
     if first == replaced then first = nil end

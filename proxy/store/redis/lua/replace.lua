@@ -4,9 +4,9 @@
 local now, id = ARGV[1], ARGV[2]
 if call('HGET', entry(id), 'state') == 'dead' then
   remove(id, 'dead')
-  return admit(now, 3, id)
+  return admit(now, id)
 end
-for i = 3, #ARGV, 9 do
-  if call('EXISTS', entry(ARGV[i])) == 1 then return admit(now, 3, '') end
+for i = 3, #ARGV, 10 do
+  if call('EXISTS', entry(ARGV[i])) == 1 then return admit(now, '') end
 end
 return false
