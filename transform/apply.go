@@ -428,6 +428,9 @@ func requestText(q *event.Request, u *use) (string, bool) {
 // saw lists what an expression's names were, for a message; f, if not nil,
 // tells whether they have to be masked.
 func (r *run) saw(e *expression, f *spec.Field) string {
+	if e.personal && (f == nil || f.Mask == spec.Open) {
+		f = &personal
+	}
 	var b strings.Builder
 	for i := range e.uses {
 		u := &e.uses[i]

@@ -14,6 +14,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/spec"
 )
 
 // expression is a compiled right-hand side. It is immutable.
@@ -28,6 +29,7 @@ type expression struct {
 	constant any         // if isConst
 	isConst  bool
 	single   bool // the expression is just uses[0]
+	personal bool // what it uses is masked in messages and traces
 	call     *directCall
 	uses     []use
 }
@@ -68,6 +70,8 @@ type scope struct {
 	tables map[string]*Table
 	inline map[string]inlineTable
 	lets   map[string]*Table // nil table: any value
+
+	catalogue *spec.Catalogue
 }
 
 type inlineTable map[string]any
@@ -103,7 +107,7 @@ const (
 )
 
 // compile compiles c. Problems are reported at their place in the file; the
-// expression returned is nil if there were any.
+// expression returned is nil if one of them is an error.
 func (s *scope) compile(c code) *expression {
 	v := &chains{scope: s, code: c, known: map[string]use{}, local: map[string]bool{}}
 	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v), expr.DisableBuiltin("now")}
@@ -117,10 +121,10 @@ func (s *scope) compile(c code) *expression {
 	if err != nil {
 		s.exprError(c, err)
 	}
-	if len(*c.file.problems) > before {
+	if len((*c.file.problems)[before:].Errors()) > 0 {
 		return nil
 	}
-	e := &expression{text: c.text, place: c.place, program: program}
+	e := &expression{text: c.text, place: c.place, program: program, personal: v.personal}
 	root := program.Node()
 	e.uses = v.uses(&root)
 	switch n := root.(type) {
@@ -183,6 +187,8 @@ type chains struct {
 	code  code
 	known map[string]use  // chains by their canonical text
 	local map[string]bool // names that the expression itself declares
+
+	personal bool // a personal function is called
 }
 
 func (v *chains) problem(n ast.Node, width int, p Problem) {
@@ -226,6 +232,7 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 		if t := v.tableOf(n.Node); t != nil && t.lacks(s.Value) {
 			v.unknownColumn(n, t, s.Value)
 		}
+		v.checkPart(n, s.Value)
 	}
 	ast.Patch(node, call(memberFunc, n.Node, n.Property))
 }
@@ -368,9 +375,11 @@ func (v *chains) callNode(n *ast.CallNode) {
 	}
 	f := functionByName(callee.Value)
 	if f == nil {
-		v.problem(n.Callee, len([]rune(callee.Value)), Problem{
-			Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: hint(callee.Value, functionNames()),
-		})
+		h := hint(callee.Value, functionNames())
+		if callee.Value == "now" {
+			h = "the only clock is request.received: a replay gives the same record"
+		}
+		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: h})
 		return
 	}
 	if len(n.Arguments) > 0 {
@@ -380,27 +389,25 @@ func (v *chains) callNode(n *ast.CallNode) {
 	}
 	if len(n.Arguments) < f.min || f.max >= 0 && len(n.Arguments) > f.max {
 		v.problem(n, len([]rune(callee.Value)), Problem{Rule: "arguments", Text: fmt.Sprintf("%s takes %s, got %d", f.name, f.arity(), len(n.Arguments)), Hint: f.usage})
+	} else if f.check != nil {
+		f.check(v, n)
 	}
-	if f.name == "lookup" {
-		v.checkLookup(n)
-	}
+	v.personal = v.personal || f.personal
 	n.Arguments = append([]ast.Node{&ast.IdentifierNode{Value: runName}}, n.Arguments...)
 }
 
-func (v *chains) checkLookup(n *ast.CallNode) {
-	s, ok := n.Arguments[0].(*ast.StringNode)
+// checkPart reports a part that a function's result does not have.
+func (v *chains) checkPart(n *ast.MemberNode, name string) {
+	c, ok := n.Node.(*ast.CallNode)
 	if !ok {
 		return
 	}
-	t, site := v.tables[s.Value]
-	if _, inline := v.inline[s.Value]; !site && !inline {
-		v.problem(s, len([]rune(s.Value))+2, Problem{Rule: "unknown-table", Text: fmt.Sprintf("there is no table %q", s.Value), Hint: hint(s.Value, append(keys(v.tables), keys(v.inline)...))})
+	callee, ok := c.Callee.(*ast.IdentifierNode)
+	if !ok {
 		return
 	}
-	if len(n.Arguments) == 3 && t != nil {
-		if c, ok := n.Arguments[2].(*ast.StringNode); ok && t.lacks(c.Value) {
-			v.unknownColumn(c, t, c.Value)
-		}
+	if f := functionByName(callee.Value); f != nil && f.parts != nil && !slices.Contains(f.parts, name) {
+		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s gives no %q", f.name, name), Hint: hint(name, f.parts)})
 	}
 }
 

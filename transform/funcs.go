@@ -1,22 +1,13 @@
 package transform
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-	"unsafe"
 
-	"github.com/tidwall/gjson"
-
-	"yiqiao/transform/event"
+	"github.com/expr-lang/expr/ast"
 )
 
 // function is one row of the function set: its code, its documentation and
-// the examples that prove it (run by TestFunctions, printed by `yiqiao spec
+// the examples that prove it (run by TestFunctionExamples, printed by `yiqiao spec
 // functions`).
 type function struct {
 	name     string
@@ -24,6 +15,11 @@ type function struct {
 	doc      string // in Chinese: it is shown to the integrator
 	min, max int    // number of arguments; max -1: any
 	call     func(r *run, args []any) (any, error)
+	// check, if not nil, proves constant arguments while compiling; their
+	// number is right by then.
+	check    func(v *chains, n *ast.CallNode)
+	parts    []string // of its result, when that is an object
+	personal bool     // its argument stands for a person: it is masked in messages
 	examples []Example
 }
 
@@ -71,7 +67,7 @@ var functions = []function{
 			{`part("nothing", "Picture.jpg")`, "@part 12 bytes"},
 			{`part("nothing")`, "nil"},
 		}},
-	{name: "lookup", usage: `lookup(table, key, column)`, min: 2, max: 3, call: lookupFunc,
+	{name: "lookup", usage: `lookup(table, key, column)`, min: 2, max: 3, call: lookupFunc, check: (*chains).checkLookup,
 		doc: "查表：site 的表（devices、people…）或映射里的 tables。没有该行或该格为空时为 nil。people[key].zjhm 是同一件事的简写。",
 		examples: []Example{
 			{`lookup("people", "1001", "zjhm")`, "340102199001010010"},
@@ -79,6 +75,74 @@ var functions = []function{
 			{`people["1001"].zjhm`, "340102199001010010"},
 			{`people["9999"]?.zjhm`, "nil"},
 			{`lookup("way", "face")`, "2"},
+		}},
+	{name: "dict", usage: `dict(dictionary, value, default)`, min: 2, max: 3, call: dictFunc, check: (*chains).checkDict,
+		doc: "字典（规范 1.6）：由名称得到代码，值本身已是代码时原样返回。名称带不带“性、族、色”一类的词尾都认（男＝男性，汉＝汉族，白色＝白），不区分全角半角和大小写；除此之外不猜。没有值时为 nil；字典里没有或不唯一则拒绝，并列出相近的条目。给出 default 时，这些情况都用它。",
+		examples: []Example{
+			{`dict("ZD004", "男")`, "1"},
+			{`dict("ZD004", "女性")`, "2"},
+			{`dict("ZD004", 1)`, "1"},
+			{`dict("ZD021", "汉")`, "01"},
+			{`dict("ZD026", "白色")`, "A"},
+			{`dict("ZD004", event.nothing)`, "nil"},
+			{`dict("ZD004", event.nothing, "0")`, "0"},
+			{`dict("ZD004", event.name, "9")`, "9"},
+			{`dict("ZD004", event.name)`, `error: dictionary ZD004 (性别代码) has no "x"; nearest: 1 男性, 2 女性, 0 未知的性别, 9 未说明的性别`},
+			{`dict("ZD04", "男")`, `error: there is no dictionary "ZD04"; did you mean "ZD004"?`},
+		}},
+	{name: "bd09", usage: `bd09(lng, lat, from)`, min: 3, max: 3, call: bd09Func, check: (*chains).checkCoordinates, parts: []string{"jd", "wd"},
+		doc: "经纬度 → 百度坐标（GF001，6 位小数）：.jd 经度，.wd 纬度。from 是原坐标：wgs84（GPS）、gcj02（高德、腾讯）或 bd09（只整理写法）。数字和文本都可以。两者都没有值时为 nil；只有一个、不在中国境内（经度 73–136，纬度 3–54）或经纬度颠倒则拒绝。与公开算法一致；与百度自己的换算可能相差几米。",
+		examples: []Example{
+			{`bd09(116.404, 39.915, "wgs84").jd`, "116.416627"},
+			{`bd09(116.404, 39.915, "wgs84").wd`, "39.922700"},
+			{`bd09("116.404", "39.915", "gcj02").jd`, "116.410369"},
+			{`bd09("117.3", "31.895847123", "bd09").wd`, "31.895847"},
+			{`bd09(event.nothing, "", "wgs84")`, "nil"},
+			{`bd09(39.915, 116.404, "wgs84")`, "error: want a place in China (longitude 73 to 136, latitude 3 to 54), got 39.915, 116.404: longitude and latitude are swapped"},
+		}},
+	{name: "polygon", usage: `polygon(points, from)`, min: 1, max: 2, call: polygonFunc, check: (*chains).checkCoordinates,
+		doc: "坐标集合（GF002）：lng,lat;lng,lat;…。points 可以是文本（“lng,lat;lng,lat”、“lng lat,lng lat”、WKT POLYGON、GeoJSON），也可以是列表，其中每个点是 [lng, lat]、文本、bd09(…) 的结果，或有 lng/lat、lon/lat、longitude/latitude、jd/wd、x/y 的对象。给出 from（wgs84、gcj02）时换算为百度坐标，否则只整理写法。至少 3 个不同的点；首尾是否闭合保持原样。没有值或列表为空时为 nil。",
+		examples: []Example{
+			{`polygon("117.302165,31.895847;117.302894,31.895845;117.304036,31.895611")`, "117.302165,31.895847;117.302894,31.895845;117.304036,31.895611"},
+			{`polygon("POLYGON((117.3 31.8, 117.4 31.8, 117.4 31.9, 117.3 31.8))")`, "117.300000,31.800000;117.400000,31.800000;117.400000,31.900000;117.300000,31.800000"},
+			{`polygon([[117.3, 31.8], [117.4, 31.8], [117.4, 31.9]])`, "117.300000,31.800000;117.400000,31.800000;117.400000,31.900000"},
+			{`polygon("116.404,39.915;116.405,39.915;116.405,39.916", "gcj02")`, "116.410369,39.921337;116.411371,39.921333;116.411370,39.922332"},
+			{`polygon("117.3,31.8;117.4,31.8")`, "error: want at least 3 different points, got 2"},
+			{`polygon(event.nothing)`, "nil"},
+		}},
+	{name: "idcard", usage: `idcard(value)`, min: 1, max: 1, call: idcardFunc, personal: true, parts: []string{"valid", "number", "birth", "sex", "region"},
+		doc: "居民身份证号码（GB 11643）：.valid 是否有效（长度、出生日期、校验码），.number 18 位号码（15 位的升为 18 位，x 变为 X，去掉首尾空白），.birth 出生日期（GF003），.sex 性别代码（ZD004），.region 前 6 位行政区划。没有值时为 nil。号码无效本身不是错误，但取 .valid 以外的内容会被拒绝。",
+		// The region 999999 does not exist.
+		examples: []Example{
+			{`idcard("99999919850608004x").valid`, "true"},
+			{`idcard(" 99999919850608004x ").number`, "99999919850608004X"},
+			{`idcard("999999850608004").number`, "99999919850608004X"},
+			{`idcard("99999919850608004X").birth`, "1985-06-08"},
+			{`idcard("99999919850608004X").sex`, "2"},
+			{`idcard("99999919850608004X").region`, "999999"},
+			{`idcard("999999198506080041").valid`, "false"},
+			{`idcard("999999198506080041").birth`, `error: want a valid id card number, got "9***1": its check digit is wrong`},
+			{`idcard(event.nothing)`, "nil"},
+		}},
+	{name: "plate", usage: `plate(value)`, min: 1, max: 1, call: plateFunc,
+		doc: "车牌号码：去掉空白和分隔符（· - _ . 等），全角变半角，字母大写。表示无牌的写法（无牌、无车牌、未识别、unknown、_无_、00000000……）和没有值都得到空文本，可以写 first(plate(…), \"无牌\")。不判断号码是否合乎规则。",
+		examples: []Example{
+			{`plate("皖a·12345")`, "皖A12345"},
+			{`plate(" 皖A-D12345 ")`, "皖AD12345"},
+			{`plate("皖Ａ１２３４５")`, "皖A12345"},
+			{`plate("unknown")`, ""},
+			{`plate("_无_")`, ""},
+			{`plate(event.nothing)`, ""},
+			{`first(plate("无车牌"), "无牌")`, "无牌"},
+		}},
+	{name: "pad", usage: `pad(value, digits)`, min: 2, max: 2, call: padFunc,
+		doc: "数字补零到给定位数，用于拼接编码：ldbm 是 xqbm + pad(楼栋, 3)，fwbm 是 ldbm + pad(单元, 2) + pad(楼层, 2) + pad(房间, 2)。没有值时为 nil；不是数字或位数超出则拒绝，不会截断。",
+		examples: []Example{
+			{`"340102001001001" + pad(event.list[0].id, 3)`, "340102001001001006"},
+			{`pad("12", 2)`, "12"},
+			{`pad("123", 2)`, `error: want at most 2 digits, got "123"`},
+			{`pad("A1", 3)`, `error: want digits, got "A1"`},
+			{`pad(event.nothing, 3)`, "nil"},
 		}},
 	{name: "get", usage: `get(path)`, min: 1, max: 1, call: getFunc,
 		doc: "按 gjson 路径取事件里的值，可带条件：get(\"list.#(kind==\\\"face\\\").id\")。",
@@ -149,245 +213,4 @@ func (f *function) arity() string {
 		return fmt.Sprintf("%d arguments", f.min)
 	}
 	return fmt.Sprintf("%d to %d arguments", f.min, f.max)
-}
-
-func timeFunc(r *run, args []any) (any, error) { return r.formatTime(args, timeLayout) }
-func dateFunc(r *run, args []any) (any, error) { return r.formatTime(args, dateLayout) }
-
-func (r *run) formatTime(args []any, layout string) (any, error) {
-	if args[0] == nil || args[0] == "" {
-		return nil, nil
-	}
-	var layouts []string
-	for _, a := range args[1:] {
-		s, ok := a.(string)
-		if !ok {
-			return nil, fmt.Errorf("want a layout like \"yyyy-MM-dd HH:mm:ss\", got %s", describe(a))
-		}
-		layouts = append(layouts, s)
-	}
-	t, err := r.source.zone.parse(args[0], layouts)
-	if err != nil {
-		return nil, err
-	}
-	return r.source.zone.format(t, layout), nil
-}
-
-func pictureFunc(r *run, args []any) (any, error) {
-	var b *event.Blob
-	switch v := args[0].(type) {
-	case nil:
-		return nil, nil
-	case *event.Blob:
-		b = v
-	case string:
-		if v == "" {
-			return nil, nil
-		}
-		// Nobody writes to a blob, and it lives no longer than the event that
-		// the text is of.
-		b = r.picture(unsafe.Slice(unsafe.StringData(v), len(v)))
-	default:
-		return nil, fmt.Errorf("want a picture, got %s", describe(v))
-	}
-	if b.Len() == 0 {
-		return nil, nil
-	}
-	if b.Raw {
-		if event.Picture(b.Data) == "" {
-			return nil, notAPicture(b.Data)
-		}
-		return b, nil
-	}
-	if skip := dataPrefix(b.Data); skip > 0 {
-		b = r.picture(b.Data[skip:])
-	}
-	// That the text is Base64 of a picture is proved by the catalogue (GF005),
-	// once; here only what can never be one is turned away.
-	if len(b.Data)%4 != 0 && !bytes.ContainsAny(b.Data[max(0, len(b.Data)-3):], "=\r\n") && len(b.Data) < 16 {
-		return nil, notAPicture(b.Data)
-	}
-	return b, nil
-}
-
-// picture makes a blob of a text's bytes.
-func (r *run) picture(data []byte) *event.Blob {
-	r.pictures = append(r.pictures, event.Blob{Data: data})
-	return &r.pictures[len(r.pictures)-1]
-}
-
-func notAPicture(b []byte) error {
-	return fmt.Errorf("want a picture, got %d bytes that begin with %q", len(b), b[:min(len(b), 12)])
-}
-
-// dataPrefix is the length of a data URI's head ("data:image/png;base64,").
-func dataPrefix(b []byte) int {
-	if !bytes.HasPrefix(b, []byte("data:")) {
-		return 0
-	}
-	return bytes.IndexByte(b[:min(len(b), 128)], ',') + 1
-}
-
-func partFunc(r *run, args []any) (any, error) {
-	for _, a := range args {
-		s, ok := a.(string)
-		if !ok {
-			continue // a missing name finds nothing
-		}
-		if b := r.event.Find(s); b != nil {
-			return b, nil
-		}
-	}
-	return nil, nil
-}
-
-func lookupFunc(r *run, args []any) (any, error) {
-	name, ok := args[0].(string)
-	if !ok {
-		return nil, fmt.Errorf("want the name of a table, got %s", describe(args[0]))
-	}
-	row, err := rowOf(r, name, args[1])
-	if err != nil || len(args) == 2 || row == nil {
-		return row, err
-	}
-	return memberOf(row, args[2])
-}
-
-// rowOf is table[key]: of a site table the row, of an inline table the value.
-func rowOf(args ...any) (any, error) {
-	r, name := args[0].(*run), args[1].(string)
-	key, ok := asText(args[2])
-	if !ok {
-		if args[2] == nil {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(args[2]))
-	}
-	if r.mapping != nil {
-		if t, ok := r.mapping.inline[name]; ok {
-			if v, ok := t[key]; ok {
-				return v, nil
-			}
-			return t["default"], nil
-		}
-	}
-	table := r.rules.tables[name]
-	row := table.Row(key)
-	if row == nil {
-		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, key))
-		return nil, nil
-	}
-	return row, nil
-}
-
-// memberOf is value.key for any value: nil where there is nothing.
-func memberOf(args ...any) (any, error) {
-	switch v := args[0].(type) {
-	case nil:
-		return nil, nil
-	case map[string]any:
-		key, ok := asText(args[1])
-		if !ok {
-			return nil, fmt.Errorf("want a member's name, got %s", describe(args[1]))
-		}
-		return v[key], nil
-	case []any:
-		i, ok := args[1].(int)
-		if !ok {
-			return nil, fmt.Errorf("want an index into a list of %d, got %s", len(v), describe(args[1]))
-		}
-		if i < 0 {
-			i += len(v)
-		}
-		if i < 0 || i >= len(v) {
-			return nil, nil
-		}
-		return v[i], nil
-	}
-	return nil, fmt.Errorf("%s has no member %v", describe(args[0]), args[1])
-}
-
-func getFunc(r *run, args []any) (any, error) {
-	path, ok := args[0].(string)
-	if !ok {
-		return nil, fmt.Errorf("want a path, got %s", describe(args[0]))
-	}
-	res := gjson.GetBytes(r.event.Doc, path)
-	if !res.Exists() {
-		return nil, nil
-	}
-	return r.event.Value([]byte(res.Raw))
-}
-
-func firstFunc(_ *run, args []any) (any, error) {
-	for _, a := range args {
-		if a != nil && a != "" {
-			return a, nil
-		}
-	}
-	return nil, nil
-}
-
-func digestFunc(_ *run, args []any) (any, error) {
-	h := sha256.New()
-	for _, a := range args {
-		if b, ok := a.(*event.Blob); ok {
-			fmt.Fprintf(h, "%d:", b.Len())
-			h.Write(b.Data)
-			continue
-		}
-		s, ok := asText(a)
-		if !ok {
-			s = fmt.Sprint(a)
-		}
-		fmt.Fprintf(h, "%d:%s", len(s), s)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
-}
-
-// asText is the text of a text or a number.
-func asText(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case int:
-		return strconv.Itoa(v), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	}
-	return "", false
-}
-
-// describe says what a value is, for a message; long texts are cut.
-func describe(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		if r := []rune(v); len(r) > 40 {
-			return strconv.Quote(string(r[:40])) + "…"
-		}
-		return strconv.Quote(v)
-	case int, float64:
-		return fmt.Sprintf("the number %v", v)
-	case bool:
-		return fmt.Sprint(v)
-	case *event.Blob:
-		return v.String()
-	case []any:
-		return fmt.Sprintf("a list of %d", len(v))
-	case map[string]any:
-		return fmt.Sprintf("an object with %s", strings.Join(slices.Sorted(mapKeys(v)), ", "))
-	}
-	return fmt.Sprintf("a %T", v)
-}
-
-func mapKeys(m map[string]any) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }

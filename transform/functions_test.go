@@ -22,7 +22,7 @@ func exampleRules(t *testing.T) (*Rules, *Source) {
 		t.Fatal(err)
 	}
 	s.zone = zone{source: loc, target: loc}
-	r := &Rules{tables: map[string]*Table{"people": people}, decoder: event.NewDecoder()}
+	r := &Rules{Catalogue: testCatalogue(t), tables: map[string]*Table{"people": people}, decoder: event.NewDecoder()}
 	s.runs.New = func() any { return newRun(r, s) }
 	return r, s
 }
@@ -46,7 +46,7 @@ func eval(t *testing.T, text string) (any, error) {
 	var ps Problems
 	f := &file{name: "example.yaml", lines: []string{text}, problems: &ps}
 	m := &Mapping{Name: "example", eachRaw: -1, inline: map[string]inlineTable{"way": {"face": "2", "default": "9"}}}
-	sc := scope{event: &s.paths, tables: r.tables, inline: m.inline, lets: map[string]*Table{}}
+	sc := scope{event: &s.paths, tables: r.tables, inline: m.inline, lets: map[string]*Table{}, catalogue: r.Catalogue}
 	e := sc.compile(code{file: f, text: text, place: Place{"example.yaml", 1, 1}})
 	if len(ps) > 0 {
 		return nil, ps

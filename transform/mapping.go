@@ -63,7 +63,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	f, ms := parseFile(name, data, &l.problems)
 	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}}
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, nodes: map[string]ast.Node{}}
-	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}}
+	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, catalogue: l.catalogue}
 	if ms == nil {
 		return m
 	}

@@ -90,7 +90,11 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	for _, l := range m.lets {
 		v, err := r.eval(l.value)
 		if r.trace != nil {
-			r.trace.add(Step{What: "let", Name: l.name, Place: l.value.place, Expr: l.value.text, Value: describe(v), OK: err == nil, Err: err})
+			value := describe(v)
+			if s, ok := asText(v); ok && l.value.personal {
+				value = personal.Masked(s)
+			}
+			r.trace.add(Step{What: "let", Name: l.name, Place: l.value.place, Expr: l.value.text, Value: value, OK: err == nil, Err: err})
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)

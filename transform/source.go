@@ -86,7 +86,7 @@ func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilde
 	s := &Source{Name: name, place: Place{fileName, 1, 1}}
 	s.zone = zone{source: l.zone, target: l.zone}
 	b := &sourceBuilder{source: s, file: f, table: "devices"}
-	b.scope = scope{event: &s.paths, tables: l.tables, lets: map[string]*Table{}}
+	b.scope = scope{event: &s.paths, tables: l.tables, lets: map[string]*Table{}, catalogue: l.catalogue}
 	if ms == nil {
 		return b
 	}

@@ -1,0 +1,225 @@
+package transform
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+
+	"yiqiao/transform/spec"
+)
+
+// dictFunc finds the code of a label. Nothing, and what the dictionary does
+// not have, gives the default; without one nothing gives nil and the rest is
+// refused: a guess would stand in the records of the platform for years.
+func dictFunc(r *run, args []any) (any, error) {
+	d, err := dictNamed(r.rules.Catalogue, args[0])
+	if err != nil {
+		return nil, err
+	}
+	text, err := trimmed(args[1], "a label or code of "+dictTitle(d))
+	if err != nil {
+		return nil, err
+	}
+	var found []spec.Entry
+	if text != "" {
+		found = entriesOf(d, text)
+	}
+	switch {
+	case len(found) == 1:
+		return found[0].Code, nil
+	case len(args) == 3:
+		return args[2], nil
+	case text == "":
+		return nil, nil
+	}
+	return nil, noCode(d, text, found)
+}
+
+func dictNamed(c *spec.Catalogue, v any) (*spec.Dict, error) {
+	name, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("want a dictionary like \"ZD004\", got %s", describe(v))
+	}
+	if d := c.Dict(name); d != nil {
+		return d, nil
+	}
+	return nil, fmt.Errorf("there is no dictionary %q", name)
+}
+
+func dictTitle(d *spec.Dict) string { return d.Code + " (" + d.Name + ")" }
+
+// entriesOf returns the entry whose code the text is, or those whose label it
+// is. A label counts as the same with and without its generic ending: 男 is
+// 男性, 汉 is 汉族, 白色 is 白. Nothing else is guessed.
+func entriesOf(d *spec.Dict, text string) []spec.Entry {
+	if label, ok := d.Label(text); ok {
+		return []spec.Entry{{Code: text, Label: label}}
+	}
+	if len(text) > maxLabel {
+		return nil
+	}
+	var found []spec.Entry
+	for _, form := range []func(string) string{plainLabel, labelStem} {
+		want := form(text)
+		for _, e := range d.Entries {
+			if form(e.Label) == want {
+				found = append(found, e)
+			}
+		}
+		if len(found) > 0 {
+			break
+		}
+	}
+	return found
+}
+
+// noCode says why a text has no code: no entry is found for it, or several.
+func noCode(d *spec.Dict, text string, found []spec.Entry) error {
+	if len(found) > 1 {
+		return fmt.Errorf("dictionary %s has %d entries %s: %s; give the code", dictTitle(d), len(found), describe(text), entryList(found))
+	}
+	err := fmt.Errorf("dictionary %s has no %s", dictTitle(d), describe(text))
+	if len(d.Entries) == 0 {
+		return fmt.Errorf("%w: none of its entries is known here", err)
+	}
+	if near := nearEntries(d, text); len(near) > 0 {
+		return fmt.Errorf("%w; nearest: %s", err, entryList(near))
+	}
+	return err
+}
+
+// plainLabel is a label without what people write differently: width, case,
+// blanks.
+func plainLabel(s string) string {
+	return strings.ToLower(strings.ReplaceAll(halfWidth(s), " ", ""))
+}
+
+// labelStem is a label without the ending that only says what kind of thing
+// its dictionary is of.
+func labelStem(s string) string {
+	s = plainLabel(s)
+	for _, ending := range []string{"的性别", "性", "族", "色"} {
+		if stem, ok := strings.CutSuffix(s, ending); ok && stem != "" {
+			return stem
+		}
+	}
+	return s
+}
+
+// maxLabel is how long a text may be that is compared with labels, in bytes.
+const maxLabel = 300
+
+// maxListed is how many entries a message names.
+const maxListed = 5
+
+func entryList(entries []spec.Entry) string {
+	var list []string
+	for _, e := range entries[:min(len(entries), maxListed)] {
+		list = append(list, e.Code+" "+e.Label)
+	}
+	if len(entries) > maxListed {
+		list = append(list, "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// nearEntries are the entries that may have been meant: those whose label
+// holds the text or is held by it, or whose code differs in leading zeros only;
+// without such ones those that share a character with it, the nearest first; in
+// a small dictionary all. A text longer than any label is near to none.
+func nearEntries(d *spec.Dict, text string) []spec.Entry {
+	if len(text) > maxLabel {
+		return nil
+	}
+	text = plainLabel(text)
+	var held, near []spec.Entry
+	edits := map[string]int{}
+	for _, e := range d.Entries {
+		label := plainLabel(e.Label)
+		switch {
+		case strings.Contains(label, text), strings.Contains(text, label), strings.TrimLeft(e.Code, "0") == strings.TrimLeft(text, "0"):
+			held = append(held, e)
+		case len(d.Entries) <= maxListed, strings.ContainsAny(label, text):
+			near = append(near, e)
+			edits[e.Code] = distance(text, label)
+		}
+	}
+	if len(held) > 0 {
+		return held
+	}
+	slices.SortStableFunc(near, func(a, b spec.Entry) int { return cmp.Compare(edits[a.Code], edits[b.Code]) })
+	return near[:min(len(near), maxListed)]
+}
+
+// checkDict proves the constants of a call now: the dictionary, and the label
+// and default if they are constants too.
+func (v *chains) checkDict(n *ast.CallNode) {
+	name, ok := n.Arguments[0].(*ast.StringNode)
+	if !ok {
+		return
+	}
+	width := func(s *ast.StringNode) int { return len([]rune(s.Value)) + 2 }
+	d, err := dictNamed(v.catalogue, name.Value)
+	if err != nil {
+		var codes []string
+		for _, d := range v.catalogue.Dicts {
+			codes = append(codes, d.Code)
+		}
+		v.problem(name, width(name), Problem{Rule: "unknown-dictionary", Text: err.Error(), Hint: hint(name.Value, codes)})
+		return
+	}
+	if len(d.Entries) == 0 {
+		v.problem(name, width(name), Problem{Rule: "unknown-dictionary", Text: fmt.Sprintf("none of the entries of dictionary %s is known here: dict finds nothing", dictTitle(d)), Warning: true})
+		return
+	}
+	if label, ok := n.Arguments[1].(*ast.StringNode); ok && len(n.Arguments) == 2 && strings.TrimSpace(label.Value) != "" {
+		text := strings.TrimSpace(label.Value)
+		if found := entriesOf(d, text); len(found) != 1 {
+			v.problem(label, width(label), Problem{Rule: "unknown-label", Text: noCode(d, text, found).Error()})
+		}
+	}
+	if len(n.Arguments) < 3 || !d.Complete {
+		return
+	}
+	if code, ok := n.Arguments[2].(*ast.StringNode); ok && code.Value != "" {
+		if _, ok := d.Label(code.Value); !ok {
+			v.problem(code, width(code), Problem{Rule: "unknown-code", Text: fmt.Sprintf("the default %q is no code of dictionary %s", code.Value, dictTitle(d))})
+		}
+	}
+}
+
+// maxPad is the longest code that pad writes; the standard's longest has 24
+// digits.
+const maxPad = 32
+
+// padFunc writes a number as the standard's codes hold it: 3 of 3 digits is
+// 003. It never cuts.
+func padFunc(_ *run, args []any) (any, error) {
+	n, ok := args[1].(int)
+	if !ok || n < 1 || n > maxPad {
+		return nil, fmt.Errorf("want a number of digits from 1 to %d, got %s", maxPad, describe(args[1]))
+	}
+	text, err := trimmed(args[0], "digits")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	text = halfWidth(text)
+	if !onlyDigits(text) {
+		return nil, fmt.Errorf("want digits, got %s", describe(text))
+	}
+	if len(text) > n {
+		return nil, fmt.Errorf("want at most %s, got %s", plural(n, "digit"), strconv.Quote(text))
+	}
+	return strings.Repeat("0", n-len(text)) + text, nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
