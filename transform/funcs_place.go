@@ -266,8 +266,9 @@ func pointsOfText(s string) ([]any, error) {
 		}
 		return pointsOf(v)
 	case len(s) >= 7 && strings.EqualFold(s[:7], "POLYGON"):
-		inner, ok := strings.CutPrefix(strings.ReplaceAll(s[7:], " (", "("), "((")
-		if inner, ok = strings.CutSuffix(strings.ReplaceAll(inner, ") )", "))"), "))"); !ok {
+		inner, opened := strings.CutPrefix(strings.ReplaceAll(s[7:], " (", "("), "((")
+		inner, closed := strings.CutSuffix(strings.ReplaceAll(inner, ") )", "))"), "))")
+		if !opened || !closed {
 			return nil, fmt.Errorf("want POLYGON((lng lat,…)), got %s", describe(s))
 		}
 		if strings.ContainsAny(inner, "()") {

@@ -217,6 +217,7 @@ func TestPolygon(t *testing.T) {
 		{list(map[string]any{"a": 1}), "error: point 1: want a longitude and a latitude, got an object with a"},
 		{"POLYGON((117.3 31.8,117.4 31.8,117.4 31.9),(117.31 31.81,117.32 31.81,117.32 31.82))", "error: a coordinate set (GF002) is one ring, got 2"},
 		{"POLYGON EMPTY", `error: want POLYGON((lng lat,…)), got "POLYGON EMPTY"`},
+		{"POLYGON 117.3 31.8, 117.4 31.8, 117.4 31.9))", `error: want POLYGON((lng lat,…)), got "POLYGON 117.3 31.8, 117.4 31.8, 117.4 31"…`},
 		{"POLYGON((117.3 31.8", `error: want POLYGON((lng lat,…)), got "POLYGON((117.3 31.8"`},
 		{"[[[117.3,31.8]],[[117.3,31.8]]]", "error: a coordinate set (GF002) is one ring, got 2"},
 		{"[[[[117.3,31.8],[117.4,31.8]]]]", "error: point 1: want a longitude in degrees, got a list of 2"},
