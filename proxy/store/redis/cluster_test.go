@@ -77,6 +77,9 @@ func testMove(t *testing.T, cluster *storetest.RedisCluster) {
 				refused++
 			}
 		})
+		if _, err := hasty.Stats(t.Context(), time.Now()); err != nil {
+			t.Errorf("Stats after a move, at the first try: %v", err)
+		}
 		w.await(10)
 	}
 	if refused == 0 {

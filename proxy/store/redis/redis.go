@@ -10,9 +10,24 @@
 //
 // The backlog is in the memory of the servers, about 1.15 times the bytes of
 // the bodies.
+//
+// What Promise says, sentence by sentence, is what these tests show:
+//
+//	the end of a yiqiao process        TestPromiseAcknowledgedSurvivesEndOfProcess
+//	the end of the Redis server        TestPromiseAcknowledgedSurvivesKillOfServer
+//	appendfsync not always             TestPromiseTellsWeakness
+//	a failover without WAIT            TestPromiseFailoverWithoutWaitMayLose
+//	a failover with WAIT               TestPromiseFailoverWithWaitKeepsAcknowledged
+//	a note of delivery that was lost   TestPromiseFailoverMayRepeatDelivery
+//	memory that is full                TestPromiseFullMemoryRefusesWhole
+//	groups in a cluster                TestPromiseGroupsAreAdmittedWhole
+//
+// A power cut is not tested: that rests on what Redis says of appendfsync
+// always, and on the disk.
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +71,7 @@ type Options struct {
 
 	clock    func() time.Time // of this machine; tests set it wrong
 	patience time.Duration    // default: patience
+	wait     time.Duration    // of WAIT; default: waitTimeout
 }
 
 // Store implements store.Store.
@@ -106,9 +122,8 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.clock == nil {
 		o.clock = time.Now
 	}
-	if o.patience == 0 {
-		o.patience = patience
-	}
+	o.patience = cmp.Or(o.patience, patience)
+	o.wait = cmp.Or(o.wait, waitTimeout)
 	if strings.ContainsAny(o.Prefix, "{}") {
 		return nil, fmt.Errorf("redis: prefix %q contains a brace", o.Prefix)
 	}

@@ -157,21 +157,28 @@ func TestKeyEndsAtItsTime(t *testing.T) {
 	}
 }
 
+// TestExpiredKeysLeave, also from partitions in which nothing happens.
 func TestExpiredKeysLeave(t *testing.T) {
-	s := open(t, storetest.StartRedis(t, "appendfsync no").URL(), Options{})
-	const n = 1000
-	for i := range n {
-		admit(t, s, entry(i, "a", 1))
-	}
-	later := start().Add(2 * time.Hour)
-	for range n/256 + 1 {
-		if _, err := s.Claim(t.Context(), later, store.Want{Max: 1, Lease: time.Minute}); err != nil {
-			t.Fatal(err)
+	server := storetest.StartRedis(t, "appendfsync no")
+	for _, partitions := range []int{1, 3} {
+		s := open(t, server.URL(), Options{Prefix: fmt.Sprint("p", partitions), Partitions: partitions})
+		const n = 1000
+		for i := range n {
+			e := entry(i, "a", 1)
+			e.Group, e.Dead = fmt.Sprint(i), &store.Reason{Class: store.Unmapped}
+			admit(t, s, e)
 		}
-	}
-	left, err := s.client.Exists(t.Context(), s.tag(0)+"first", s.tag(0)+"expiry").Result()
-	if err != nil || left != 0 {
-		t.Errorf("expired keys are left: %d of the two structures exist, %v", left, err)
+		for range partitions * (n/256 + 1) {
+			if _, err := s.Claim(t.Context(), start().Add(2*time.Hour), store.Want{Max: 1, Lease: time.Minute}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for p := range partitions {
+			left, err := s.client.Exists(t.Context(), s.tag(p)+"first", s.tag(p)+"expiry").Result()
+			if err != nil || left != 0 {
+				t.Errorf("expired keys are left in partition %d of %d: %d of the two structures exist, %v", p, partitions, left, err)
+			}
+		}
 	}
 }
 

@@ -167,14 +167,17 @@ func (s *Store) queueWait(ctx context.Context, pipe redis.Pipeliner, calls []*ca
 		return nil
 	}
 	pipe.Incr(ctx, s.tag(calls[at].p)+"waits")
-	return pipe.Do(ctx, "WAIT", s.options.Replicas, waitTimeout.Milliseconds())
+	return pipe.Do(ctx, "WAIT", s.options.Replicas, s.options.wait.Milliseconds())
 }
 
 // replicasError: the server has the entries, but too few of its replicas.
-type replicasError struct{ got, want int }
+type replicasError struct {
+	got, want int
+	after     time.Duration
+}
 
 func (e *replicasError) Error() string {
-	return fmt.Sprintf("%d of %d replicas have the entries after %v", e.got, e.want, waitTimeout)
+	return fmt.Sprintf("%d of %d replicas have the entries after %v", e.got, e.want, e.after)
 }
 
 func (s *Store) replicated(wait *redis.Cmd, err error) error {
@@ -185,7 +188,7 @@ func (s *Store) replicated(wait *redis.Cmd, err error) error {
 	case err != nil && !isReply(err):
 		return lostAnswer{err}
 	case n < s.options.Replicas:
-		return &replicasError{n, s.options.Replicas}
+		return &replicasError{n, s.options.Replicas, s.options.wait}
 	}
 	return nil
 }

@@ -3,10 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,29 +39,6 @@ func TestOpenRefuses(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("the error does not say %q:\n%v", want, err)
 				}
-			}
-		})
-	}
-}
-
-func TestWarnings(t *testing.T) {
-	tests := []struct {
-		name, config, want string
-	}{
-		{"all is well", "appendfsync always", ""},
-		{"synced every second", "appendfsync everysec", `appendfsync is "everysec"`},
-		{"no limit of memory", "maxmemory 0", "maxmemory is 0"},
-		{"CONFIG hidden", "rename-command CONFIG hidden", "CONFIG GET is not allowed"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, storetest.StartRedis(t, "maxmemory 64mb", tt.config).URL(), Options{})
-			got := strings.Join(s.Warnings(), "\n")
-			if !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
-				t.Errorf("Warnings = %q, want %q", got, tt.want)
-			}
-			if !strings.Contains(s.Promise(), got) {
-				t.Errorf("the promise does not mention the warning: %s", s.Promise())
 			}
 		})
 	}
@@ -118,135 +93,6 @@ func TestNoPasswordInErrors(t *testing.T) {
 	})
 }
 
-// TestFull fills the server and proves that leases still end while it stays
-// full, even when it has forgotten the scripts.
-func TestFull(t *testing.T) {
-	s := open(t, storetest.StartRedis(t, "maxmemory 8mb", "appendfsync no").URL(), Options{})
-	var err error
-	n := 0
-	for ; err == nil && n < 1000; n++ {
-		_, err = s.Admit(t.Context(), start(), []store.Entry{entry(n, fmt.Sprint(n), 64<<10)})
-	}
-	if !errors.Is(err, store.ErrFull) {
-		t.Fatalf("Admit at the limit: %v, want %v", err, store.ErrFull)
-	}
-	wantStats(t, s, n-1, 0)
-	if err := s.client.ConfigSet(t.Context(), "maxmemory", "2mb").Err(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.client.ScriptFlush(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	claims := claim(t, s, 3)
-	for i, do := range []store.Action{store.Delivered, store.Retry, store.Bury} {
-		if err := s.Extend(t.Context(), start(), claims[i], time.Hour); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Settle(t.Context(), start(), claims[i], store.Outcome{Do: do, At: start()}); err != nil {
-			t.Errorf("Settle %v: %v", do, err)
-		}
-	}
-	wantStats(t, s, n-3, 1)
-	if _, err := s.Admit(t.Context(), start(), []store.Entry{entry(n, "a", 1)}); !errors.Is(err, store.ErrFull) {
-		t.Errorf("Admit: %v, want %v", err, store.ErrFull)
-	}
-	if err := s.client.ConfigSet(t.Context(), "maxmemory", "64mb").Err(); err != nil {
-		t.Fatal(err)
-	}
-	admit(t, s, entry(n, "a", 1))
-}
-
-// TestKill ends the server by SIGKILL under concurrent admissions, several
-// times: what was acknowledged is there, once, with body and key.
-func TestKill(t *testing.T) {
-	const kills, producers, between = 3, 8, 60
-	server := storetest.StartRedis(t)
-	s := open(t, server.URL(), Options{})
-	var mu sync.Mutex
-	acked := map[string]store.Entry{}
-	n := 0
-	next := func() store.Entry {
-		mu.Lock()
-		defer mu.Unlock()
-		n++
-		return entry(n, fmt.Sprint(n%7), 5000)
-	}
-	enough := make(chan struct{}, 1)
-	produce := func(stop <-chan struct{}) {
-		for e := next(); ; {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			got, err := s.Admit(t.Context(), start(), []store.Entry{e})
-			if err != nil {
-				continue // the same entry again, as a caller would
-			}
-			if got[0].Duplicate {
-				t.Errorf("%s became a duplicate of %s", e.ID, got[0].ID)
-			}
-			mu.Lock()
-			acked[e.ID] = e
-			if len(acked)%between == 0 {
-				select {
-				case enough <- struct{}{}:
-				default:
-				}
-			}
-			mu.Unlock()
-			e = next()
-		}
-	}
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range producers {
-		group.Go(func() { produce(stop) })
-	}
-	for range kills {
-		<-enough
-		server.Restart()
-	}
-	<-enough
-	close(stop)
-	group.Wait()
-	server.Restart()
-	wantAll(t, s, acked)
-}
-
-func wantAll(t *testing.T, s *Store, acked map[string]store.Entry) {
-	t.Helper()
-	found, after := map[string]bool{}, ""
-	for {
-		page, err := s.List(t.Context(), store.Filter{After: after})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, i := range page {
-			if found[i.ID] {
-				t.Errorf("%s is listed twice", i.ID)
-			}
-			found[i.ID], after = true, i.ID
-		}
-		if len(page) == 0 {
-			break
-		}
-	}
-	for id, e := range acked {
-		if !found[id] {
-			t.Errorf("%s was acknowledged and is gone", id)
-			continue
-		}
-		if body, err := s.Load(t.Context(), id, nil); err != nil || string(body) != string(e.Body) {
-			t.Errorf("body of %s: %d bytes, %v", id, len(body), err)
-		}
-		e.ID = store.NewID(start())
-		if got := admit(t, s, e)[0]; !got.Duplicate || got.ID != id {
-			t.Errorf("the key of %s is forgotten: %+v", id, got)
-		}
-	}
-}
-
 func TestServerAway(t *testing.T) {
 	server := storetest.StartRedis(t)
 	s := open(t, server.URL(), Options{})
@@ -295,8 +141,11 @@ func TestReplicaAcknowledges(t *testing.T) {
 	e := entry(1, "a", 1)
 	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := s.Admit(soon, start(), []store.Entry{e}); err == nil {
-		t.Fatal("Admit was acknowledged without a replica")
+	if _, err := s.Admit(soon, start(), []store.Entry{e}); !errors.Is(err, store.ErrUncertain) {
+		t.Fatalf("Admit without a replica: %v, want %v", err, store.ErrUncertain)
+	}
+	if got := s.State(); !strings.Contains(got, "0 of the 1 replicas that an admission waits for") {
+		t.Errorf("State = %q, want the missing replica", got)
 	}
 	host, port, _ := net.SplitHostPort(main.Addr())
 	storetest.StartRedis(t, "replicaof "+host+" "+port)
@@ -311,4 +160,8 @@ func TestReplicaAcknowledges(t *testing.T) {
 		t.Errorf("Admit = %+v, %v, want the first admission", got, err)
 	}
 	wantStats(t, s, 1, 0)
+	s.look(t.Context())
+	if got := s.State(); got != "ok" {
+		t.Errorf("State = %q, want ok", got)
+	}
 }

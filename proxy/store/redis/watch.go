@@ -66,6 +66,9 @@ func (s *Store) examine(ctx context.Context) (found findings, err error) {
 			return found, err
 		}
 		found.warnings = append(found.warnings, warnings...)
+		if err := s.load(ctx, n); err != nil {
+			return found, err
+		}
 		if err := s.countReplicas(ctx, n, &found); err != nil {
 			return found, err
 		}
@@ -78,6 +81,18 @@ func (s *Store) examine(ctx context.Context) (found findings, err error) {
 	slices.Sort(found.warnings)
 	found.warnings = slices.Compact(found.warnings)
 	return found, nil
+}
+
+// load makes the scripts known to a server. Each is sent again where it is not
+// known, so a user who may not load them may go on; but where replicas are
+// missing, that costs a WAIT in vain.
+func (s *Store) load(ctx context.Context, node *redis.Client) error {
+	for name, script := range s.scripts {
+		if err := script.Load(ctx, node).Err(); err != nil && !isReply(err) {
+			return fmt.Errorf("redis: load script %q: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // countReplicas tells if a server has fewer than an admission waits for.

@@ -139,8 +139,8 @@ type Sentinels []*RedisServer
 
 // StartSentinels starts n sentinels that know the master under the name
 // "main" and promote a replica when it is gone for half a second. It waits
-// until they know each other and a replica.
-func StartSentinels(t testing.TB, n int, master *RedisServer) Sentinels {
+// until they know each other and all replicas.
+func StartSentinels(t testing.TB, n, replicas int, master *RedisServer) Sentinels {
 	t.Helper()
 	host, port, _ := strings.Cut(master.Addr(), ":")
 	var out Sentinels
@@ -159,7 +159,7 @@ func StartSentinels(t testing.TB, n int, master *RedisServer) Sentinels {
 	ctx, cancel := context.WithTimeout(context.Background(), clusterLimit)
 	defer cancel()
 	for _, s := range out {
-		s.AwaitLine(ctx, fmt.Sprintf("slaves=1,sentinels=%d", n), "INFO", "sentinel")
+		s.AwaitLine(ctx, fmt.Sprintf("slaves=%d,sentinels=%d", replicas, n), "INFO", "sentinel")
 	}
 	return out
 }
