@@ -39,7 +39,8 @@ func (s *Store) Admit(ctx context.Context, now time.Time, entries []store.Entry)
 
 // Replace implements store.Store. Entries of other partitions than that of the
 // dead letter are admitted first, and it is removed last: a crash between
-// leaves it there, and Replace again finds its entries by their keys.
+// leaves it there, and Replace again finds its entries by their keys. So does
+// the slower of two at once, which is then told ErrNotFound.
 func (s *Store) Replace(ctx context.Context, now time.Time, id string, entries []store.Entry) ([]store.Admission, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err

@@ -71,8 +71,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // locate asks the cluster anew which server has what. ReloadState of the
-// client would only begin to.
+// client would only begin to. A machine that is lost without a trace must not
+// take all patience.
 func (s *Store) locate(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience/2)
+	defer cancel()
 	if c, ok := s.client.(*redis.ClusterClient); ok {
 		c.ForEachMaster(ctx, func(context.Context, *redis.Client) error { return nil })
 	}
