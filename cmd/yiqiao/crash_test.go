@@ -59,6 +59,12 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 
 func newPlant(t *testing.T, store string) *plant {
 	t.Helper()
+	return newPlantOf(t, store, 1<<20)
+}
+
+// newPlantOf makes a plant whose platform keeps so many records to be shown.
+func newPlantOf(t *testing.T, store string, keep int) *plant {
+	t.Helper()
 	binary, err := buildOnce()
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +74,7 @@ func newPlant(t *testing.T, store string) *plant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.platform, err = newPlatform(platformOptions{key: key, keep: 1 << 20}); err != nil {
+	if p.platform, err = newPlatform(platformOptions{key: key, keep: keep}); err != nil {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewServer(p.platform)
