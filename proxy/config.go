@@ -63,6 +63,10 @@ type CipherConfig struct {
 	RSA    string `yaml:"rsa"`
 	Output string `yaml:"output"`
 	Reuse  int    `yaml:"reuse"`
+	Names  struct {
+		Encrypted   string `yaml:"encrypted"`
+		RequestData string `yaml:"requestData"`
+	} `yaml:"names"` // of the envelope's members, where the platform has others
 }
 
 // StoreConfig chooses the store: a folder of this machine, or a Redis.
@@ -302,7 +306,7 @@ func (c *Config) check() (errs []error) {
 }
 
 func (c CipherConfig) seal() seal.Config {
-	return seal.Config{Suite: c.Suite, Mode: c.Mode, Bits: c.Bits, Key: c.Key, IV: c.IV, RSA: c.RSA, Output: c.Output, Reuse: c.Reuse}
+	return seal.Config{Suite: c.Suite, Mode: c.Mode, Bits: c.Bits, Key: c.Key, IV: c.IV, RSA: c.RSA, Output: c.Output, Reuse: c.Reuse, KeyName: c.Names.Encrypted, DataName: c.Names.RequestData}
 }
 
 // fileOrText returns the content of file:NAME (inside dir unless absolute), or
