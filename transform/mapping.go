@@ -213,6 +213,7 @@ func (mf *mappingFile) fields(rec, to ast.Node) {
 	for i := range iface.Fields {
 		if f := &iface.Fields[i]; f.Need == spec.Required && !given[i] {
 			mf.at(to.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", iface.Name, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
+			mf.lastIs(f.Severity(spec.RuleRequired))
 		}
 	}
 }
@@ -239,9 +240,14 @@ func (mf *mappingFile) checkConstant(f *spec.Field, e *expression, n ast.Node) {
 	}
 	for _, v := range f.CheckText(text, nil) {
 		mf.at(n.GetToken(), "constant", v.Error(), "")
-		ps := *mf.problems
-		ps[len(ps)-1].Warning = v.Severity == spec.Warning
+		mf.lastIs(v.Severity)
 	}
+}
+
+// lastIs says how grave the problem just found is.
+func (mf *mappingFile) lastIs(s spec.Severity) {
+	ps := *mf.problems
+	ps[len(ps)-1].Warning = s == spec.Warning
 }
 
 func isName(s string) bool {
