@@ -51,6 +51,11 @@ type PlatformConfig struct {
 	// records with a time of their own (snapshots, not registrations or states)
 	// may arrive out of it.
 	Newest int `yaml:"newest"`
+	// Integers, Pictures and Quirks say how this platform departs from the
+	// standard: see quirks.go.
+	Integers string   `yaml:"integers"` // number or string
+	Pictures string   `yaml:"pictures"` // base64 or data-uri
+	Quirks   []string `yaml:"quirks"`
 }
 
 // CipherConfig is seal.Config as a person writes it.
@@ -126,7 +131,7 @@ func (s *Size) UnmarshalYAML(b []byte) error {
 func defaults() Config {
 	return Config{
 		Listen:   ":8080",
-		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8},
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Integers: "number", Pictures: "base64"},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
 		Dedup:    DedupConfig{Window: 72 * time.Hour},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
@@ -292,6 +297,17 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
+	}
+	if !slices.Contains(integerForms, c.Platform.Integers) {
+		fail("platform.integers: want %s, got %q", strings.Join(integerForms, " or "), c.Platform.Integers)
+	}
+	if !slices.Contains(pictureForms, c.Platform.Pictures) {
+		fail("platform.pictures: want %s, got %q", strings.Join(pictureForms, " or "), c.Platform.Pictures)
+	}
+	for _, q := range c.Platform.Quirks {
+		if !slices.Contains(quirkNames, q) {
+			fail("platform.quirks: want some of %s, got %q", strings.Join(quirkNames, ", "), q)
+		}
 	}
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
