@@ -34,6 +34,7 @@ type Proxy struct {
 	dictionaries atomic.Pointer[dictionaryState]
 	admitState   atomic.Pointer[string] // why the last admission failed; nil: it did not
 
+	taps    taps
 	buffers buffers
 	works   sync.Pool
 	memory  *semaphore.Weighted // bytes of requests under way
