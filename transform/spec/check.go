@@ -133,7 +133,7 @@ func (c *checker) all() {
 func (c *checker) add(f *Field, v Violation) {
 	v.Interface, v.Field = c.iface, f
 	if c.list != nil {
-		v.List, v.Path = c.list, elementPath(c.list, c.element)+"."+f.Name
+		v.List, v.Element, v.Path = c.list, c.element, elementPath(c.list, c.element)+"."+f.Name
 	}
 	c.out = append(c.out, v)
 }
@@ -168,12 +168,12 @@ func (c *checker) objects(f *Field, v *Value) {
 		return
 	}
 	if n := len(v.Items); n < f.Min || f.Max > 0 && n > f.Max {
-		c.breach(f, RuleLength, f.wantLength(), Phrase{strconv.Itoa(n), fmt.Sprintf(" %d 个", n)})
+		c.breach(f, RuleLength, f.wantLength(), Phrase{strconv.Itoa(n), fmt.Sprintf("%d 个", n)})
 	}
 	for n := range v.Items {
 		item := &v.Items[n]
 		if item.Kind != Object || len(item.Items) != len(f.Fields) {
-			c.breach(f, RuleType, wantObject, f.got(item))
+			c.breach(f, RuleType, wantObject, item.kind())
 			c.out[len(c.out)-1].Path = elementPath(f, n)
 			continue
 		}

@@ -31,7 +31,7 @@ func (c *checker) picture(f *Field, v *Value) {
 	}
 	if n, most := v.pictureSize(), c.iface.maxPicture; most > 0 && n > most {
 		w := size(most)
-		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, "不超过" + w.Chinese + "的图片"}, size(n))
+		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, spaced("不超过", w.Chinese) + "的图片"}, size(n))
 	}
 }
 
@@ -62,11 +62,15 @@ func (i *Interface) checkPicture(f *Field, v *Value) (want, got Phrase, ok bool)
 }
 
 func (i *Interface) checkBase64(text []byte) (want, got Phrase, ok bool) {
-	if head := text[:min(len(text), 32)]; bytes.HasPrefix(head, []byte("data:")) {
+	switch head := text[:min(len(text), 32)]; {
+	case bytes.HasPrefix(head, []byte("data:")):
 		return Phrase{"Base64 without a data: prefix", "不带 data: 前缀的 Base64"}, same(fmt.Sprintf("%q…", head)), false
+	case bytes.HasPrefix(head, []byte("http://")), bytes.HasPrefix(head, []byte("https://")):
+		// tplj of cldz is called 图片链接 and is none.
+		return wantPicture, Phrase{"a link", "链接"}, false
 	}
 	if n := len(text); n%4 != 0 || n == 0 {
-		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf(" %d 个字符，不是 4 的倍数（可能被截断）", n)}, false
+		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf("%d 个字符，不是 4 的倍数（可能被截断）", n)}, false
 	}
 	scratch := i.scratch.Get().(*[decodedChunk]byte)
 	defer i.scratch.Put(scratch)
