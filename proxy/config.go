@@ -54,6 +54,10 @@ type PlatformConfig struct {
 	// records with a time of their own (snapshots, not registrations or states)
 	// may arrive out of it.
 	Newest int `yaml:"newest"`
+	// MaxPicture is the largest picture that the platform takes, counted
+	// without its Base64; a larger one is refused. 0: no limit, for the
+	// standard's is not known.
+	MaxPicture Size `yaml:"maxPicture"`
 }
 
 // CipherConfig is seal.Config as a person writes it.

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,26 +11,40 @@ import (
 // Kind of a value.
 type Kind int
 
-// The kinds. Other is what no field takes: a list, an object, true or false.
+// The kinds. Other is what no field takes: true, false, or a list or object
+// where none belongs.
 const (
 	Missing Kind = iota
 	Text
 	Number
 	Picture
+	Array
+	Object
 	Other
 )
 
 // Value is what a record holds for one field.
 type Value struct {
 	Kind Kind
-	Text string // Text: the text; Number: its digits as in JSON
+	Text string // Text: the text; Number: its digits as in JSON; Other: its JSON
 	Data []byte // Picture
 	Raw  bool   // Picture: Data is the picture itself; otherwise its Base64
+	// Items of an Array are its elements, Objects if they are as they should
+	// be; those of an Object are parallel to the Fields of the list's Field.
+	Items []Value
 }
 
-// there tells whether a value says something: an empty text does not.
+// there tells whether a value says something: an empty text or list does not.
 func (v *Value) there() bool {
-	return v.Kind != Missing && !(v.Kind == Text && v.Text == "")
+	switch v.Kind {
+	case Missing:
+		return false
+	case Text:
+		return v.Text != ""
+	case Array:
+		return len(v.Items) > 0
+	}
+	return true
 }
 
 // Omit sets to Missing what the Rules say is left out, for a sender that gives
@@ -64,170 +79,184 @@ func (r *Rule) holds(values []Value) bool {
 // Check appends to out what is wrong with values, which are parallel to
 // i.Fields. When all is well it allocates nothing.
 func (i *Interface) Check(values []Value, out []Violation) []Violation {
-	for n := range i.Fields {
-		f, v := &i.Fields[n], &values[n]
-		if v.there() {
-			out = i.checkValue(f, v, out)
-		} else if f.Need == Required {
-			out = append(out, Violation{Interface: i, Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Missing: true, Want: required, Got: gotNothing(v)})
+	c := checker{iface: i, fields: i.Fields, values: values, out: out}
+	c.all()
+	for r := range i.Rules {
+		if rule := &i.Rules[r]; rule.holds(values) {
+			c.rule(rule)
 		}
 	}
-	for r := range i.Rules {
-		rule := &i.Rules[r]
-		if !rule.holds(values) {
+	return c.out
+}
+
+// CheckText checks one text as the value of a field, without what needs other
+// fields: for constants in mapping files.
+func (f *Field) CheckText(s string, out []Violation) []Violation {
+	alone := Interface{scratch: newScratch()}
+	c := checker{iface: &alone, fields: []Field{*f}, values: []Value{{Kind: Text, Text: s}}, out: out, alone: true}
+	c.all()
+	for n := range c.out {
+		c.out[n].Interface, c.out[n].Field = nil, f
+	}
+	return c.out
+}
+
+// checker goes through the fields of a record, or of one object of a list.
+type checker struct {
+	iface   *Interface
+	fields  []Field
+	values  []Value
+	out     []Violation
+	alone   bool    // the field stands without its record
+	outer   []Value // of the record around the list
+	list    *Field
+	element int // of list
+}
+
+func (c *checker) all() {
+	for n := range c.fields {
+		f, v := &c.fields[n], &c.values[n]
+		switch {
+		case !v.there():
+			if f.Need == Required {
+				c.add(f, Violation{Rule: RuleRequired, Severity: f.Severity(RuleRequired), Missing: true, Want: required, Got: gotNothing(v)})
+			}
+		case f.Type == List:
+			c.objects(f, v)
+		default:
+			c.value(f, v)
+		}
+	}
+}
+
+// add appends a violation of f and says where f stands.
+func (c *checker) add(f *Field, v Violation) {
+	v.Interface, v.Field = c.iface, f
+	if c.list != nil {
+		v.List, v.Element, v.Path = c.list, c.element, elementPath(c.list, c.element)+"."+f.Name
+	}
+	c.out = append(c.out, v)
+}
+
+func (c *checker) breach(f *Field, rule string, want, got Phrase) {
+	c.add(f, Violation{Rule: rule, Severity: f.Severity(rule), Want: want, Got: got})
+}
+
+func (c *checker) warn(f *Field, rule string, want, got Phrase) {
+	c.add(f, Violation{Rule: rule, Severity: Warning, Want: want, Got: got})
+}
+
+func elementPath(list *Field, n int) string { return list.Name + "[" + strconv.Itoa(n) + "]" }
+
+func (c *checker) rule(rule *Rule) {
+	for _, n := range rule.Require {
+		if f, v := &c.fields[n], &c.values[n]; !v.there() {
+			c.add(f, Violation{Rule: RuleCondition, Severity: rule.Severity, Missing: true, Want: required, Got: gotNothing(v), Because: rule.Because})
+		}
+	}
+	for _, n := range rule.Omit {
+		if f, v := &c.fields[n], &c.values[n]; v.there() {
+			c.add(f, Violation{Rule: RuleCondition, Severity: rule.Severity, Want: leftOut, Got: f.got(v), Because: rule.Because})
+		}
+	}
+}
+
+// objects checks a list of objects.
+func (c *checker) objects(f *Field, v *Value) {
+	if v.Kind != Array {
+		c.breach(f, RuleType, wantList, f.got(v))
+		return
+	}
+	if n := len(v.Items); n < f.Min || f.Max > 0 && n > f.Max {
+		c.breach(f, RuleLength, f.wantLength(), Phrase{strconv.Itoa(n), fmt.Sprintf(" %d 个", n)})
+	}
+	for n := range v.Items {
+		item := &v.Items[n]
+		if item.Kind != Object || len(item.Items) != len(f.Fields) {
+			c.breach(f, RuleType, wantObject, f.got(item))
+			c.out[len(c.out)-1].Path = elementPath(f, n)
 			continue
 		}
-		for _, n := range rule.Require {
-			if v := &values[n]; !v.there() {
-				out = append(out, Violation{Interface: i, Field: &i.Fields[n], Rule: RuleCondition, Severity: rule.Severity, Missing: true, Want: required, Got: gotNothing(v), Because: rule.Because})
-			}
-		}
-		for _, n := range rule.Omit {
-			if v := &values[n]; v.there() {
-				out = append(out, Violation{Interface: i, Field: &i.Fields[n], Rule: RuleCondition, Severity: rule.Severity, Want: leftOut, Got: i.Fields[n].got(v), Because: rule.Because})
-			}
-		}
+		one := checker{iface: c.iface, fields: f.Fields, values: item.Items, out: c.out, outer: c.values, list: f, element: n}
+		one.all()
+		c.out = one.out
 	}
-	return out
 }
 
-var (
-	required    = Phrase{"a value", "必填"}
-	leftOut     = Phrase{"nothing", "不传"}
-	nothing     = Phrase{"nothing", "没有值"}
-	emptyText   = Phrase{"an empty text", "空文本"}
-	wantText    = Phrase{"a text", "文本（String）"}
-	wantInteger = Phrase{"an integer", "整数（Integer）"}
-	wantPicture = Phrase{"a picture in Base64", "Base64 图片（GF005）"}
-	wantFormats = Phrase{"a picture (JPEG, PNG, GIF, BMP, …)", "图片（JPEG、PNG、GIF、BMP 等，规范 1.8）"}
-)
-
-func gotNothing(v *Value) Phrase {
-	if v.Kind == Text {
-		return emptyText
-	}
-	return nothing
-}
-
-// CheckText checks one text as the value of a field, without the rules that
-// need other fields: for constants in mapping files.
-func (f *Field) CheckText(s string, out []Violation) []Violation {
-	v := Value{Kind: Text, Text: s}
-	i := &Interface{scratch: newScratch()}
-	if !v.there() {
-		if f.Need == Required {
-			out = append(out, Violation{Field: f, Rule: RuleRequired, Severity: f.severity(RuleRequired), Missing: true, Want: required, Got: emptyText})
-		}
-		return out
-	}
-	return i.checkValue(f, &v, out)
-}
-
-// checkValue checks a value that is there by itself.
-func (i *Interface) checkValue(f *Field, v *Value, out []Violation) []Violation {
-	add := func(rule string, want, got Phrase) {
-		out = append(out, Violation{Interface: i, Field: f, Rule: rule, Severity: f.severity(rule), Want: want, Got: got})
-	}
+// value checks a value that is there.
+func (c *checker) value(f *Field, v *Value) {
+	before := len(c.out)
 	if f.Format == GF005 {
-		if want, got, ok := i.checkPicture(f, v); !ok {
-			add(RuleFormat, want, got)
-		}
-		return out
+		c.picture(f, v)
+		return
 	}
 	switch {
-	case v.Kind == Picture || v.Kind == Other || v.Kind == Number && f.Type == String:
-		add(RuleType, f.wantType(), f.got(v))
-		return out
+	case v.Kind != Text && (v.Kind != Number || f.Type != Integer):
+		c.breach(f, RuleType, f.wantType(), f.got(v))
+		return
 	case f.Type == Integer && !isInteger(v.Text):
-		add(RuleType, wantInteger, f.got(v))
-		return out
+		c.breach(f, RuleType, wantInteger, f.got(v))
+		return
+	case f.Range != nil && !f.Range.holds(v.Text):
+		c.breach(f, RuleRange, f.Range.want(), f.got(v))
 	}
 	if f.Max > 0 {
 		if n := utf8.RuneCountInString(v.Text); n < f.Min || n > f.Max {
-			add(RuleLength, f.wantLength(), f.gotLength(v, n))
+			c.breach(f, RuleLength, f.wantLength(), f.gotLength(v, n))
 		}
 	}
-	out = i.checkFormat(f, v, out)
+	c.format(f, v)
 	if d := f.Dict; d != nil && len(d.Entries) > 0 {
 		if _, ok := d.labels[v.Text]; !ok {
-			severity := f.severity(RuleDictionary)
+			severity := f.Severity(RuleDictionary)
 			if !d.Complete {
 				severity = Warning
 			}
-			out = append(out, Violation{Interface: i, Field: f, Rule: RuleDictionary, Severity: severity, Want: d.want(), Got: f.got(v)})
+			c.add(f, Violation{Rule: RuleDictionary, Severity: severity, Want: d.want(), Got: f.got(v)})
 		}
 	}
-	return out
-}
-
-func (f *Field) wantType() Phrase {
-	if f.Type == Integer {
-		return wantInteger
-	}
-	return wantText
-}
-
-func (f *Field) wantLength() Phrase {
-	if f.Min == f.Max {
-		return Phrase{fmt.Sprintf("%d characters", f.Max), fmt.Sprintf(" %d 个字符", f.Max)}
-	}
-	return Phrase{fmt.Sprintf("at most %d characters", f.Max), fmt.Sprintf("最多 %d 个字符", f.Max)}
-}
-
-func (f *Field) gotLength(v *Value, n int) Phrase {
-	g := f.got(v)
-	return Phrase{fmt.Sprintf("%d: %s", n, g.English), fmt.Sprintf(" %d 个：%s", n, g.Chinese)}
-}
-
-// want lists a dictionary's values, those of a long one in part.
-func (d *Dict) want() Phrase {
-	const most = 8
-	var b strings.Builder
-	for n, e := range d.Entries {
-		if n == most {
-			b.WriteString(" …")
-			break
-		}
-		if n > 0 {
-			b.WriteString(" ")
-		}
-		b.WriteString(e.Code + " " + e.Label)
-		if n < len(d.Entries)-1 {
-			b.WriteString(",")
-		}
-	}
-	return Phrase{
-		fmt.Sprintf("a code of %s %s (%s)", d.Code, d.Name, b.String()),
-		fmt.Sprintf("字典 %s %s 的代码（%s）", d.Code, d.Name, strings.ReplaceAll(b.String(), ",", "、")),
+	// What is wrong already need not be likely too.
+	if len(c.out) == before {
+		c.likely(f, v)
 	}
 }
 
-// got shows a value, masked and cut.
-func (f *Field) got(v *Value) Phrase {
-	const most = 64
-	switch v.Kind {
-	case Missing:
-		return nothing
-	case Picture:
-		return Phrase{fmt.Sprintf("a picture of %d bytes", len(v.Data)), fmt.Sprintf("图片（%d 字节）", len(v.Data))}
-	case Number:
-		return Phrase{"the number " + f.Masked(v.Text), "数字 " + f.Masked(v.Text)}
-	case Other:
-		return Phrase{v.Text, v.Text}
+// likely warns of what is right by the letter and yet looks wrong.
+func (c *checker) likely(f *Field, v *Value) {
+	shape := f.Shape
+	if kind := c.at(f.kind); kind != nil && slices.Contains(idCardKinds, kind.Text) {
+		shape = IDCard
 	}
-	s := f.Masked(v.Text)
-	if utf8.RuneCountInString(s) > most {
-		s = string([]rune(s)[:most]) + "…"
+	if shape != AnyShape && !shapes[shape].holds(v.Text) {
+		c.warn(f, RuleShape, shapes[shape].want, f.got(v))
 	}
-	return same(fmt.Sprintf("%q", s))
+	if head := c.at(f.begins); head != nil && head.Kind == Text && !strings.HasPrefix(v.Text, head.Text) {
+		c.warn(f, RulePrefix, c.field(f.begins).wantPrefix(head), f.got(v))
+	}
 }
 
-func isInteger(s string) bool {
-	s = strings.TrimPrefix(s, "-")
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			return false
-		}
+// at returns the value of another field, or nil.
+func (c *checker) at(p place) *Value {
+	switch {
+	case p.index < 0 || c.alone:
+		return nil
+	case p.outer:
+		return &c.outer[p.index]
 	}
-	return s != ""
+	return &c.values[p.index]
 }
+
+func (c *checker) field(p place) *Field {
+	if p.outer {
+		return &c.iface.Fields[p.index]
+	}
+	return &c.fields[p.index]
+}
+
+// holds tells whether an integer is in the range.
+func (r *Range) holds(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= r.Low && n <= r.High
+}
+
+func isInteger(s string) bool { return allDigits(strings.TrimPrefix(s, "-")) }

@@ -9,8 +9,7 @@ import (
 type Format int
 
 // The formats. The pages with GF004 to GF007 are lost: GF004 and GF005 are
-// known from the examples, GF006 and GF007 only by name, so nothing is checked
-// of these two.
+// known from the examples; of GF006 and GF007 the examples show a few values.
 const (
 	NoFormat Format = iota
 	GF001           // 经纬度: BD-09, decimal text, 6 places
@@ -18,8 +17,8 @@ const (
 	GF003           // 短格式日期: yyyy-MM-dd
 	GF004           // 日期时间: yyyy-MM-dd HH:mm:ss
 	GF005           // Base64 图片
-	GF006           // 方向
-	GF007           // 出入口类型
+	GF006           // 方向: one digit
+	GF007           // 出入口类型: 1 and 2 are seen
 )
 
 var formats = []struct {
@@ -31,8 +30,8 @@ var formats = []struct {
 	GF003: {"GF003", same("yyyy-MM-dd")},
 	GF004: {"GF004", same("yyyy-MM-dd HH:mm:ss")},
 	GF005: {"GF005", wantPicture},
-	GF006: {"GF006", Phrase{"a direction", "方向代码"}},
-	GF007: {"GF007", Phrase{"a kind of entrance", "出入口类型代码"}},
+	GF006: {"GF006", Phrase{"a direction of one digit", "一位数字的方向代码"}},
+	GF007: {"GF007", Phrase{"a kind of entrance, 1 or 2", "出入口类型代码 1 或 2"}},
 }
 
 func (f Format) String() string { return formats[f].name }
@@ -42,13 +41,15 @@ var (
 	sixPlaces   = Phrase{"6 decimal places", " 6 位小数"}
 )
 
-// checkFormat checks a text against its field's format. What the standard
-// prints is an error; what only makes sense (a place in China, exactly six
-// decimal places) warns.
-func (i *Interface) checkFormat(f *Field, v *Value, out []Violation) []Violation {
+// format checks a text against its field's format. What the standard prints is
+// an error; what only makes sense (a place in China, exactly six decimal
+// places) or is known from examples alone (GF006, GF007) warns.
+func (c *checker) format(f *Field, v *Value) {
 	ok := true
 	var doubt Phrase
 	switch f.Format {
+	case NoFormat:
+		return
 	case GF001:
 		// The standard names longitude jd and latitude wd wherever they stand.
 		ok, doubt = checkDegrees(v.Text, f.Name == "wd")
@@ -58,13 +59,20 @@ func (i *Interface) checkFormat(f *Field, v *Value, out []Violation) []Violation
 		ok = len(v.Text) == 10 && isDate(v.Text)
 	case GF004:
 		ok = len(v.Text) == 19 && isDate(v.Text[:10]) && v.Text[10] == ' ' && isClock(v.Text[11:])
+	case GF006:
+		if len(v.Text) != 1 || v.Text < "1" || v.Text > "9" {
+			doubt = formats[GF006].want
+		}
+	case GF007:
+		if v.Text != "1" && v.Text != "2" {
+			doubt = formats[GF007].want
+		}
 	}
 	if !ok {
-		out = append(out, Violation{Interface: i, Field: f, Rule: RuleFormat, Severity: f.severity(RuleFormat), Want: formats[f.Format].want, Got: f.got(v)})
+		c.breach(f, RuleFormat, formats[f.Format].want, f.got(v))
 	} else if doubt.English != "" {
-		out = append(out, Violation{Interface: i, Field: f, Rule: RuleFormat, Severity: Warning, Want: doubt, Got: f.got(v)})
+		c.warn(f, RuleFormat, doubt, f.got(v))
 	}
-	return out
 }
 
 // checkDegrees checks one coordinate; doubt is what it should be but need not.
@@ -90,8 +98,11 @@ func checkDegrees(s string, latitude bool) (ok bool, doubt Phrase) {
 }
 
 // checkPolygon checks GF002. The standard's text says that points are
-// separated by commas, its examples use semicolons: those are taken.
+// separated by commas, its examples use semicolons: those are taken. The last
+// point may be the first once more, as in the standard's example; it does not
+// count.
 func checkPolygon(s string) (ok bool, doubt Phrase) {
+	var first, last string
 	points := 0
 	for point := range strings.SplitSeq(strings.TrimSuffix(s, ";"), ";") {
 		lng, lat, two := strings.Cut(point, ",")
@@ -108,7 +119,13 @@ func checkPolygon(s string) (ok bool, doubt Phrase) {
 				doubt = d
 			}
 		}
+		if last = strings.TrimSpace(point); points == 0 {
+			first = last
+		}
 		points++
+	}
+	if points > 1 && first == last {
+		points--
 	}
 	return points >= 3, doubt
 }
@@ -118,7 +135,10 @@ func isDate(s string) bool {
 	if s[4] != '-' || s[7] != '-' || !allDigits(s[:4]) || !allDigits(s[5:7]) || !allDigits(s[8:10]) {
 		return false
 	}
-	y, m, d := number(s[:4]), number(s[5:7]), number(s[8:10])
+	return isDay(number(s[:4]), number(s[5:7]), number(s[8:10]))
+}
+
+func isDay(y, m, d int) bool {
 	return y > 0 && m >= 1 && m <= 12 && d >= 1 && d <= daysIn(y, m)
 }
 

@@ -10,34 +10,66 @@ import (
 // Beside what Check finds it tells broken JSON, repeated keys (errors) and
 // fields that the interface does not have (warnings).
 func (i *Interface) CheckJSON(doc []byte) []Violation {
+	values, out := i.values(doc)
+	if values == nil {
+		return out
+	}
+	return i.Check(values, out)
+}
+
+// values reads a document. They are nil if it is none.
+func (i *Interface) values(doc []byte) ([]Value, []Violation) {
+	notObject := Violation{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", " JSON 对象"}, Got: Phrase{"broken JSON", "无法解析的内容"}}
 	if !gjson.ValidBytes(doc) {
-		return []Violation{{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", " JSON 对象"}, Got: Phrase{"broken JSON", "无法解析的内容"}}}
+		return nil, []Violation{notObject}
 	}
 	root := gjson.ParseBytes(doc)
 	if !root.IsObject() {
-		return []Violation{{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", " JSON 对象"}, Got: same(root.Type.String())}}
+		notObject.Got = same(root.Type.String())
+		return nil, []Violation{notObject}
 	}
-	values := make([]Value, len(i.Fields))
+	r := reader{iface: i}
+	return r.object(i.Fields, "", root), r.out
+}
+
+// reader turns JSON into values and keeps what Check cannot see in them.
+type reader struct {
+	iface *Interface
+	out   []Violation
+}
+
+// object reads one object; prefix is "" or like "jzxxList[0].".
+func (r *reader) object(fields []Field, prefix string, doc gjson.Result) []Value {
+	values := make([]Value, len(fields))
 	seen := map[string]bool{}
-	var out []Violation
-	root.ForEach(func(key, v gjson.Result) bool {
+	doc.ForEach(func(key, v gjson.Result) bool {
 		name := key.String()
-		n := i.FieldIndex(name)
+		n := fieldIndex(fields, name)
 		switch {
 		case seen[name]:
-			out = append(out, Violation{Interface: i, Field: &Field{Name: name}, Rule: RuleDocument, Want: Phrase{"each field once", "每个属性只出现一次"}, Got: Phrase{"it again", "重复的属性"}})
+			r.strange(prefix, name, again)
 		case n < 0:
-			out = append(out, Violation{Interface: i, Field: &Field{Name: name}, Rule: RuleUnknown, Severity: Warning, Want: Phrase{"a field of " + i.Name, i.Title + "的属性"}, Got: Phrase{"another", "其他属性"}})
+			r.strange(prefix, name, Violation{Rule: RuleUnknown, Severity: Warning, Want: Phrase{"a field of " + r.iface.Name, r.iface.Title + "的属性"}, Got: Phrase{"another", "其他属性"}})
 		default:
-			values[n] = jsonValue(&i.Fields[n], v)
+			values[n] = r.value(&fields[n], prefix, v)
 		}
 		seen[name] = true
 		return true
 	})
-	return i.Check(values, out)
+	return values
 }
 
-func jsonValue(f *Field, v gjson.Result) Value {
+var again = Violation{Rule: RuleDocument, Want: Phrase{"each field once", "每个属性只出现一次"}, Got: Phrase{"it again", "重复的属性"}}
+
+func (r *reader) strange(prefix, name string, v Violation) {
+	v.Interface, v.Field = r.iface, &Field{Name: name}
+	if prefix != "" {
+		v.Path = prefix + name
+	}
+	r.out = append(r.out, v)
+}
+
+func (r *reader) value(f *Field, prefix string, v gjson.Result) Value {
 	switch v.Type {
 	case gjson.Null:
 		return Value{}
@@ -49,5 +81,18 @@ func jsonValue(f *Field, v gjson.Result) Value {
 	case gjson.Number:
 		return Value{Kind: Number, Text: v.Raw}
 	}
-	return Value{Kind: Other, Text: fmt.Sprintf("%.32s", v.Raw)}
+	if f.Type != List || !v.IsArray() {
+		return Value{Kind: Other, Text: fmt.Sprintf("%.32s", v.Raw)}
+	}
+	list := Value{Kind: Array, Items: []Value{}}
+	v.ForEach(func(_, element gjson.Result) bool {
+		// What it should have been is masked field by field: it is not shown.
+		item := Value{Kind: Other, Text: "JSON " + element.Type.String()}
+		if element.IsObject() {
+			item = Value{Kind: Object, Items: r.object(f.Fields, prefix+elementPath(f, len(list.Items))+".", element)}
+		}
+		list.Items = append(list.Items, item)
+		return true
+	})
+	return list
 }

@@ -20,28 +20,54 @@ func newScratch() *sync.Pool {
 	return &sync.Pool{New: func() any { return new([decodedChunk]byte) }}
 }
 
-// checkPicture checks GF005: standard Base64 in one line, with its padding and
+// picture checks GF005: standard Base64 in one line, with its padding and
 // without a data: prefix, of a picture in a format of 规范 1.8 that can be
-// known by its first bytes.
+// known by its first bytes, and its size.
+func (c *checker) picture(f *Field, v *Value) {
+	want, got, ok := c.iface.checkPicture(f, v)
+	if !ok {
+		c.breach(f, RuleFormat, want, got)
+		return
+	}
+	if n, most := v.pictureSize(), c.iface.maxPicture; most > 0 && n > most {
+		w := size(most)
+		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, "不超过" + w.Chinese + "的图片"}, size(n))
+	}
+}
+
+// pictureSize is that of the picture itself, in bytes.
+func (v *Value) pictureSize() int {
+	switch {
+	case v.Kind == Text:
+		return len(v.Text)/4*3 - padding(v.Text)
+	case v.Raw:
+		return len(v.Data)
+	}
+	return len(v.Data)/4*3 - padding(v.Data)
+}
+
 func (i *Interface) checkPicture(f *Field, v *Value) (want, got Phrase, ok bool) {
-	data := v.Data
 	switch {
 	case v.Kind == Picture && v.Raw:
-		if !isPicture(data) {
-			return wantFormats, begins(data), false
+		if !isPicture(v.Data) {
+			return wantFormats, begins(v.Data), false
 		}
 		return want, got, true
+	case v.Kind == Picture:
+		return i.checkBase64(v.Data)
 	case v.Kind == Text:
-		data = []byte(v.Text)
-	case v.Kind != Picture:
-		return wantPicture, f.got(v), false
+		return i.checkBase64([]byte(v.Text))
 	}
-	return i.checkBase64(data)
+	return wantPicture, f.got(v), false
 }
 
 func (i *Interface) checkBase64(text []byte) (want, got Phrase, ok bool) {
-	if head := text[:min(len(text), 32)]; bytes.HasPrefix(head, []byte("data:")) {
+	switch head := text[:min(len(text), 32)]; {
+	case bytes.HasPrefix(head, []byte("data:")):
 		return Phrase{"Base64 without a data: prefix", "不带 data: 前缀的 Base64"}, same(fmt.Sprintf("%q…", head)), false
+	case bytes.HasPrefix(head, []byte("http://")), bytes.HasPrefix(head, []byte("https://")):
+		// tplj of cldz is called 图片链接 and is none.
+		return wantPicture, Phrase{"a link", "链接"}, false
 	}
 	if n := len(text); n%4 != 0 || n == 0 {
 		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf(" %d 个字符，不是 4 的倍数（可能被截断）", n)}, false
@@ -70,16 +96,16 @@ func (i *Interface) checkBase64(text []byte) (want, got Phrase, ok bool) {
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-func padding(chunk []byte) int {
+func padding[T string | []byte](chunk T) int {
 	n := 0
-	for n < 2 && chunk[len(chunk)-1-n] == '=' {
+	for n < min(2, len(chunk)) && chunk[len(chunk)-1-n] == '=' {
 		n++
 	}
 	return n
 }
 
-// magics are the first bytes of the formats of 规范 1.8 that have some; the
-// last row is WebP (Other 其他).
+// magics are the first bytes of the formats of 规范 1.8 that have some (Pix has
+// none); the last rows are formats of Other 其他.
 var magics = []struct {
 	at    int
 	bytes string
@@ -89,14 +115,19 @@ var magics = []struct {
 	{0, "BM"},                       // BMP
 	{0, "GIF8"},                     // GIF
 	{0, "II*\x00"},                  // TIFF, KDC
-	{0, "MM\x00*"},                  // TIFF
-	{4, "jP  "},                     // JPEG 2000
+	{0, "MM\x00*"},                  // TIFF, KDC
+	{4, "jP  "},                     // JPEG 2000, file
+	{0, "\xff\x4f\xff\x51"},         // JPEG 2000, code stream
 	{0, "\x0a\x05\x01"},             // PCX
 	{0, "8BPS"},                     // PSD
 	{0, "\xd7\xcd\xc6\x9a"},         // WMF
 	{0, "\x00\x00\x02\x00\x00\x00"}, // Targa
 	{0, "\x00\x00\x0a\x00\x00\x00"}, // Targa, run-length encoded
+	{0, "\x34\x12"},                 // PIC, Pictor
+	{0, "\x53\x80\xf6\x34"},         // PIC, Softimage
+	{2048, "PCD_IPI"},               // Photo CD
 	{8, "WEBP"},                     // WebP
+	{4, "ftyphei"},                  // HEIC
 }
 
 func isPicture(data []byte) bool {

@@ -9,15 +9,15 @@ package spec
 
 import (
 	"slices"
+	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // Catalogue holds all interfaces and dictionaries. It does not change after
-// Load and is safe for many goroutines.
+// Load and is safe for many goroutines; the With methods give changed copies.
 type Catalogue struct {
-	Version    string // of the standard
-	Interfaces []*Interface
+	Version    string       // of the standard
+	Interfaces []*Interface // in the order of the chapters
 	Dicts      []*Dict
 }
 
@@ -27,38 +27,58 @@ type Interface struct {
 	Title         string // "人脸抓拍记录信息"
 	Chapter       string // of the standard: "13"
 	Prerequisites []Prerequisite
-	// Device is the index in Fields of the one that names the device, or the
-	// base record's own code; Time that of the device's time. -1: it has none.
+	// Identity are the indices in Fields of what tells a record from the others
+	// of its interface. A single one is the record's own code, which later
+	// records name.
+	Identity []int
+	// Device is the index in Fields of the one that puts records in order: the
+	// device, the base record's own code, or what a record without one belongs
+	// to. It is never personal, for stores show it. Time is that of the
+	// device's time. -1: it has none.
 	Device, Time int
 	Fields       []Field // in the order of the standard
 	Rules        []Rule
-	Examples     []string // of the standard, JSON
+	Examples     []Example
 
-	scratch *sync.Pool // *[decodedChunk]byte, for checkBase64
-}
-
-// Prerequisite (前置接入): Field holds the code of a record of interface Of,
-// which the platform must have accepted before.
-type Prerequisite struct {
-	Field string `yaml:"field"`
-	Of    string `yaml:"of"`
+	scratch    *sync.Pool // *[decodedChunk]byte, for checkBase64
+	maxPicture int        // bytes of a picture itself; 0: no limit
 }
 
 // Field is one row of an interface's table.
 type Field struct {
 	Name   string // "snapTime", as on the wire
+	Path   string // "jzxxList[].fwbm" in a list; else the name
 	Label  string // "抓拍时间"
 	Type   Type
-	Min    int // characters
-	Max    int // characters; 0: no limit. Min == Max: exactly so many
-	Need   Need
-	Format Format
-	Dict   *Dict
-	Mask   Mask
-	Source string // seed, client or inferred
-	Note   string
+	Fields []Field // of a List: those of each of its objects
+	// Min and Max count characters, of a List objects. Min == Max: exactly so
+	// many. Max 0: no limit.
+	Min, Max int
+	Range    *Range // of an Integer; nil: any
+	Need     Need
+	Format   Format
+	Shape    Shape
+	Dict     *Dict
+	Mask     Mask
+	Source   string // seed, client or inferred
+	Note     string
 
-	warn []string // rules of this field that are inferred: they only warn
+	begins place // the field of the same record whose value it begins with
+	kind   place // the field that says which kind of document it numbers
+	// earlier is the field of an earlier record of interface earlierOf whose
+	// value it begins with: xqmc of xq.
+	earlierOf, earlier string
+	warn               []string
+}
+
+// Range of an Integer, ends included.
+type Range struct{ Low, High int }
+
+// place of a field that another one refers to: in the same object, or, from a
+// list, in the record around it.
+type place struct {
+	index int // -1: none
+	outer bool
 }
 
 // Type of a field as the standard's tables say.
@@ -69,6 +89,7 @@ type Type int
 const (
 	String Type = iota
 	Integer
+	List // of objects
 )
 
 // Need says whether a field must be there.
@@ -80,40 +101,6 @@ const (
 	Required
 	Conditional
 )
-
-// Mask says who may see a value.
-type Mask int
-
-// The masks: Personal values are shown in part, Secret ones not at all.
-const (
-	Open Mask = iota
-	Personal
-	Secret
-)
-
-// Dict is a dictionary (规范 1.6). A code that a Complete one lacks is an
-// error; one that an incomplete one lacks warns; one without entries knows
-// nothing and says nothing.
-type Dict struct {
-	Code     string // "ZD018"
-	Name     string // "通行方式"
-	Standard string // "国标 GB/T 2260-2007"
-	Path     string // of the live one, below the platform's URL; empty: none
-	Complete bool
-	Note     string
-	Entries  []Entry
-
-	labels map[string]string
-}
-
-// Entry is a code with its label.
-type Entry struct{ Code, Label string }
-
-// Label returns the label of a code.
-func (d *Dict) Label(code string) (string, bool) {
-	label, ok := d.labels[code]
-	return label, ok
-}
 
 // Rule ties fields together: when all of When hold, the fields in Require must
 // be there and those in Omit must not. Indices are those of Interface.Fields.
@@ -163,30 +150,62 @@ func (c *Catalogue) Dict(code string) *Dict {
 }
 
 // FieldIndex returns the index in Fields of a name, or -1.
-func (i *Interface) FieldIndex(name string) int {
-	return slices.IndexFunc(i.Fields, func(f Field) bool { return f.Name == name })
-}
+func (i *Interface) FieldIndex(name string) int { return fieldIndex(i.Fields, name) }
 
-// Masked shows a value as its Mask allows: of a personal one the first and the
-// last character, of a secret one nothing.
-func (f *Field) Masked(s string) string {
-	switch f.Mask {
-	case Personal:
-		first, n := utf8.DecodeRuneInString(s)
-		last, m := utf8.DecodeLastRuneInString(s)
-		if len(s) <= n+m {
-			return "***"
+func fieldIndex(fields []Field, name string) int {
+	for n := range fields {
+		if fields[n].Name == name {
+			return n
 		}
-		return string(first) + "***" + string(last)
-	case Secret:
-		return "***"
 	}
-	return s
+	return -1
 }
 
-// severity of a breach of one rule of the field.
-func (f *Field) severity(rule string) Severity {
-	if slices.Contains(f.warn, rule) {
+// Code is the index in Fields of the record's own code, which later records
+// name. -1: it has none.
+func (i *Interface) Code() int {
+	if len(i.Identity) != 1 {
+		return -1
+	}
+	return i.Identity[0]
+}
+
+// Field returns the field with a path like "snapTime" or "jzxxList[].fwbm", or
+// nil.
+func (i *Interface) Field(path string) *Field {
+	list, name, nested := strings.Cut(path, "[].")
+	n := i.FieldIndex(list)
+	if n < 0 {
+		return nil
+	}
+	f := &i.Fields[n]
+	if !nested {
+		return f
+	}
+	if n = fieldIndex(f.Fields, name); n < 0 {
+		return nil
+	}
+	return &f.Fields[n]
+}
+
+// All are the fields in the order of the standard; those of a List follow it.
+func (i *Interface) All(yield func(*Field) bool) {
+	for n := range i.Fields {
+		f := &i.Fields[n]
+		if !yield(f) {
+			return
+		}
+		for m := range f.Fields {
+			if !yield(&f.Fields[m]) {
+				return
+			}
+		}
+	}
+}
+
+// Severity of a breach of one rule of the field.
+func (f *Field) Severity(rule string) Severity {
+	if f.Source == "inferred" || slices.Contains(f.warn, rule) {
 		return Warning
 	}
 	return Error

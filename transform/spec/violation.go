@@ -6,6 +6,11 @@ import "fmt"
 type Violation struct {
 	Interface *Interface
 	Field     *Field // of an unknown field only the name is set; nil: the document itself
+	// Path is where a field of a list stands: "jzxxList[0].fwbm"; List is that
+	// list, Element the 0. Else they are empty.
+	Path      string
+	List      *Field
+	Element   int
 	Rule      string // one of the rules below: a word to search for
 	Severity  Severity
 	Missing   bool // a value that must be there is not
@@ -18,12 +23,21 @@ const (
 	RuleRequired   = "required"
 	RuleLength     = "length"
 	RuleType       = "type"
+	RuleRange      = "range"
 	RuleFormat     = "format"
+	RuleSize       = "size"
+	RuleShape      = "shape"
+	RulePrefix     = "prefix"
 	RuleDictionary = "dictionary"
 	RuleCondition  = "condition"
 	RuleUnknown    = "unknown"
 	RuleDocument   = "document"
 )
+
+var ruleNames = []string{
+	RuleRequired, RuleLength, RuleType, RuleRange, RuleFormat, RuleSize, RuleShape, RulePrefix,
+	RuleDictionary, RuleCondition, RuleUnknown, RuleDocument,
+}
 
 // Severity of a violation.
 type Severity int
@@ -33,6 +47,13 @@ const (
 	Error Severity = iota
 	Warning
 )
+
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
 
 // Phrase is a piece of a message in both languages.
 type Phrase struct {
@@ -63,11 +84,15 @@ func (v Violation) Chinese() string {
 }
 
 func (v Violation) subject(open, end string) string {
-	switch {
-	case v.Field != nil && v.Field.Label != "":
-		return v.Field.Name + open + v.Field.Label + end
-	case v.Field != nil:
-		return fmt.Sprintf("%q: ", v.Field.Name)
+	if v.Field == nil {
+		return ""
 	}
-	return ""
+	name := v.Field.Name
+	if v.Path != "" {
+		name = v.Path
+	}
+	if v.Field.Label == "" {
+		return fmt.Sprintf("%q: ", name)
+	}
+	return name + open + v.Field.Label + end
 }
