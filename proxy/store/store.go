@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Store is implemented by disk (one machine) and redis (many replicas). Both
-// pass storetest.Run. All methods are safe for many goroutines.
+// Store is implemented by disk (one machine), redis (many replicas) and shared
+// (many replicas, each with its own disk). All pass storetest.Run. All methods are safe for many goroutines.
 //
 // Time is an argument: now decides what is due, what has expired and what a
 // dedup key still covers, so a test moves the clock by passing a later time.
@@ -245,6 +245,10 @@ type Stats struct {
 	Dead       int
 	DeadBytes  int64
 	Keys       int // dedup keys alive
+	// Of a store that shares its keys with other replicas, since it was
+	// opened: entries admitted while the keys were out of reach, and entries
+	// that turned out to be admitted by another replica too.
+	Unshared, Twice int64
 }
 
 // Errors that a caller acts on. Everything else means: not now, try again.

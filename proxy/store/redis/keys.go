@@ -29,7 +29,7 @@ const keepKeys = time.Minute
 //
 // A server that is away when Keys are opened is no error: see Ready.
 type Keys struct {
-	s         *Store                // its servers and scripts; it holds no entries
+	s         *Store // its servers and scripts; it holds no entries
 	preparing sync.Mutex
 	missing   atomic.Pointer[error] // why the servers have not been looked at yet; nil: they have
 }
