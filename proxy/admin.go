@@ -145,12 +145,14 @@ type StoreStats struct {
 	Dead         int        `json:"dead"`
 	DeadBytes    int64      `json:"deadBytes"`
 	Keys         int        `json:"keys"`
+	Unshared     int64      `json:"unshared,omitempty"` // admitted while the replicas' keys were out of reach
+	Twice        int64      `json:"twice,omitempty"`    // admitted by another replica too
 	Promise      string     `json:"promise"`
 }
 
 func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	st, err := p.store.Stats(r.Context(), time.Now())
-	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Promise: p.store.Promise()}
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, Promise: p.store.Promise()}
 	if !st.Oldest.IsZero() {
 		out.Oldest = &st.Oldest
 	}

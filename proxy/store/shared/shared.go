@@ -325,6 +325,9 @@ func (s *Store) confirm(ctx context.Context, now time.Time, a *admission, fresh 
 				s.unshared.Add(1)
 			}
 		}
+		if s.isAway() == nil {
+			s.confirmAll() // they came back meanwhile, and this may have been passed over
+		}
 		return
 	}
 	ours := make(map[string]bool, len(fresh))
