@@ -436,3 +436,33 @@ func TestPromiseTellsWeakness(t *testing.T) {
 		}
 	}
 }
+
+// An event that is on its way to the disk while Redis comes back, and while
+// all that is there already is confirmed, is confirmed too.
+func TestAdmittedWhileRedisComesBack(t *testing.T) {
+	server := storetest.StartRedis(t)
+	a := start(t, server.URL(), nil)
+	server.Kill()
+	a.admit(entry(1, "a"))
+	entered, open, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	a.local.before = func() error { close(entered); <-open; return nil }
+	e := entry(2, "a")
+	go func() {
+		_, err := a.Admit(context.Background(), time.Now(), []store.Entry{e})
+		done <- err
+	}()
+	<-entered
+	server.Restart()
+	a.wantState("ok")
+	keys := openKeys(t, server.URL())
+	knows := func(n int) bool {
+		first, held, err := keys.Reserve(t.Context(), time.Now(), store.Hold{Token: "x", Lease: time.Millisecond}, []store.Key{entry(n, "").Key})
+		return err == nil && !held && first[0] != ""
+	}
+	eventually(t, func() bool { return knows(1) }, func() string { return "all is confirmed" })
+	close(open)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return knows(2) }, func() string { return "what came last is confirmed" })
+}
