@@ -25,8 +25,9 @@ import (
 //	GET  /metrics             Prometheus
 //	POST /-/events            a captured request (.http) is taken as if it came now
 //	GET  /-/store             what the store holds
-//	GET  /-/dead?source=…     list by source, interface, device, class, since,
-//	                          until (RFC 3339), after (an id), limit
+//	GET  /-/dead?source=…     list by source, interface, device, class, reason
+//	                          (a text in it), since, until (RFC 3339), after
+//	                          (an id), limit
 //	GET  /-/dead/summary      counts by source, class and device
 //	GET  /-/dead/{id}         one, with its original, and how it maps now
 //	POST /-/dead/{id}/retry   map it again with the rules of now
@@ -188,7 +189,7 @@ func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	list, err := p.ListDead(r.Context(), f)
+	list, err := p.FindDead(r.Context(), f, r.URL.Query().Get("reason"))
 	replyOr(w, list, err)
 }
 
@@ -198,7 +199,7 @@ func (p *Proxy) summarizeDead(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	list, err := p.SummarizeDead(r.Context(), f)
+	list, err := p.SummarizeDead(r.Context(), f, r.URL.Query().Get("reason"))
 	replyOr(w, list, err)
 }
 
