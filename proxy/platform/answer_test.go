@@ -77,3 +77,22 @@ func FuzzJudge(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDictionary(f *testing.F) {
+	for _, body := range []string{`[{"zdx":"1","zdz":"男"}]`, `{"code":0,"data":[{"zdid":1,"zdz":"男"}]}`, `{"code":"0"}`, "<title>x", "\ufeff[{}]", "[null]", `[[]]`} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		entries, err := readDictionary([]byte(body))
+		if (err == nil) != (len(entries) > 0) {
+			t.Errorf("%d entries and error %v", len(entries), err)
+		}
+		seen := map[string]bool{}
+		for _, e := range entries {
+			if e.Code == "" || e.Label == "" || seen[e.Code] {
+				t.Errorf("entry %+v of %q", e, body)
+			}
+			seen[e.Code] = true
+		}
+	})
+}

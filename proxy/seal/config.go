@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,10 +33,22 @@ type Config struct {
 	RSA string
 	// Output is the text form of both members: "base64" (default) or "hex".
 	Output string
+	// KeyName and DataName are the members of the envelope: "encrypted" and
+	// "requestData" (规范 1.3); other platforms of the same family say
+	// "encryptedKey", or "aesCiphertext" and "msg".
+	KeyName, DataName string
 	// Reuse is the number of records sealed under one session key; 0 and 1 make
 	// a fresh key for each. At most MaxReuse.
 	Reuse int
 }
+
+// The members of the standard's envelope.
+const (
+	keyName  = "encrypted"
+	dataName = "requestData"
+)
+
+var memberName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 // MaxReuse bounds Config.Reuse. It keeps the chance that two random GCM nonces
 // of one key meet below 2^-56.
@@ -53,6 +66,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Key, "chars")
 	set(&c.RSA, "pkcs1v15")
 	set(&c.Output, "base64")
+	set(&c.KeyName, keyName)
+	set(&c.DataName, dataName)
 	if c.Mode != "ecb" {
 		set(&c.IV, "prefix")
 	}
@@ -64,7 +79,7 @@ func (c Config) withDefaults() Config {
 
 // Validate reports every value that is not one of those wanted, one error a
 // line, each beginning with the name of the key. The suite "plain" looks at
-// Output only.
+// Output and the names only.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var problems []error
@@ -75,6 +90,14 @@ func (c Config) Validate() error {
 	}
 	one("suite", c.Suite, names(suites(), func(s suite) string { return s.name }))
 	one("output", c.Output, names(encodings(), func(e encoding) string { return e.name }))
+	for _, name := range []string{c.KeyName, c.DataName} {
+		if !memberName.MatchString(name) {
+			problems = append(problems, fmt.Errorf("names: want letters, digits and _, got %q", name))
+		}
+	}
+	if c.KeyName == c.DataName {
+		problems = append(problems, fmt.Errorf("names: want two, got %q twice", c.KeyName))
+	}
 	if c.Suite == "plain" {
 		return errors.Join(problems...)
 	}
@@ -107,10 +130,16 @@ func (c Config) validateReuse() error {
 // "rsa-aes ecb-128 chars pkcs1v15 base64".
 func (c Config) String() string {
 	c = c.withDefaults()
-	if c.Suite == "plain" {
-		return c.Suite + " " + c.Output
-	}
 	parts := []string{c.Suite, c.Mode + "-" + strconv.Itoa(c.Bits), c.Key, c.RSA, c.Output}
+	if c.Suite == "plain" {
+		parts = []string{c.Suite, c.Output}
+	}
+	if c.KeyName != keyName || c.DataName != dataName {
+		parts = append(parts, c.KeyName+"+"+c.DataName)
+	}
+	if c.Suite == "plain" {
+		return strings.Join(parts, " ")
+	}
 	if c.IV != "" {
 		parts = append(parts, "iv="+c.IV)
 	}

@@ -23,6 +23,8 @@ func TestValidate(t *testing.T) {
 		{seal.Config{RSA: "oaep"}, `rsa: want pkcs1v15, oaep-sha1, oaep-sha256 or oaep-sha256-mgf1-sha1, got "oaep"`},
 		{seal.Config{Output: "url"}, `output: want base64 or hex, got "url"`},
 		{seal.Config{Suite: "plain", Output: "url"}, `output: want base64 or hex, got "url"`},
+		{seal.Config{Suite: "plain", DataName: `a"b`}, `names: want letters, digits and _, got "a\"b"`},
+		{seal.Config{KeyName: "requestData"}, `names: want two, got "requestData" twice`},
 		{seal.Config{IV: "zero"}, `iv: mode ecb has none, want it left out, got "zero"`},
 		{seal.Config{Mode: "cbc", IV: "fixed"}, `iv: want prefix, zero or key, got "fixed"`},
 		{seal.Config{Reuse: -1}, `reuse: want 0 to 1048576 records, got -1`},
@@ -51,6 +53,8 @@ func TestConfigString(t *testing.T) {
 		"rsa-aes ecb-128 chars pkcs1v15 base64":               {},
 		"rsa-aes gcm-256 hex oaep-sha1 hex iv=prefix reuse=9": {Mode: "gcm", Bits: 256, Key: "hex", RSA: "oaep-sha1", Output: "hex", Reuse: 9},
 		"plain base64": {Suite: "plain"},
+		"rsa-aes ecb-128 chars pkcs1v15 base64 aesCiphertext+msg": {KeyName: "aesCiphertext", DataName: "msg"},
+		"plain hex encryptedKey+requestData":                      {Suite: "plain", Output: "hex", KeyName: "encryptedKey"},
 	} {
 		if got := cfg.String(); got != want {
 			t.Errorf("String = %q, want %q", got, want)

@@ -19,6 +19,7 @@ var (
 // Opener opens envelopes. It is safe for many goroutines.
 type Opener struct {
 	out    encoding
+	names  [2]string // of the members
 	unseal func(encrypted, data []byte) ([]byte, error)
 }
 
@@ -35,6 +36,7 @@ func NewOpener(cfg Config, privateKey []byte) (*Opener, error) {
 		return nil, err
 	}
 	o.out = named(encodings(), cfg.Output, func(e encoding) string { return e.name })
+	o.names = [2]string{cfg.KeyName, cfg.DataName}
 	return o, nil
 }
 
@@ -47,16 +49,16 @@ func (o *Opener) Open(envelope []byte) ([]byte, error) {
 	if err := json.Unmarshal(envelope, &members); err != nil {
 		return nil, fmt.Errorf("envelope: want a JSON object: %w", err)
 	}
-	encrypted, err := o.member(members, "encrypted")
+	encrypted, err := o.member(members, o.names[0])
 	if err != nil {
 		return nil, err
 	}
-	data, err := o.member(members, "requestData")
+	data, err := o.member(members, o.names[1])
 	if err != nil {
 		return nil, err
 	}
 	if len(members) != 2 {
-		return nil, fmt.Errorf("envelope: want encrypted and requestData alone, got %d members", len(members))
+		return nil, fmt.Errorf("envelope: want %s and %s alone, got %d members", o.names[0], o.names[1], len(members))
 	}
 	return o.unseal(encrypted, data)
 }

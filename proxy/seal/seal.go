@@ -2,8 +2,8 @@
 //
 //	{"encrypted":"<session key under RSA>","requestData":"<document under AES>"}
 //
-// with these two members and no other, because the parser of a known platform
-// breaks on a third. A Sealer streams: it takes the document in pieces, works
+// with these two members (a Config may name them otherwise) and no other,
+// because the parser of a known platform breaks on a third. A Sealer streams: it takes the document in pieces, works
 // in chunks that stay in the processor's first cache, and writes the envelope
 // straight into the caller's buffer, whose exact size it tells beforehand.
 // An Opener is the other side, for the simulated platform and for tests.
@@ -20,12 +20,8 @@ import (
 	"sync/atomic"
 )
 
-// The envelope, apart from its two values.
-const (
-	beforeKey  = `{"encrypted":"`
-	beforeData = `","requestData":"`
-	afterData  = `"}`
-)
+// afterData ends the envelope.
+const afterData = `"}`
 
 // MaxDocument is the largest document that Seal takes, in bytes. It keeps every
 // size far from the limits of int and of GCM.
@@ -54,6 +50,8 @@ type Sealer struct {
 	reuse   int64
 	fresh   func() (*session, error)
 	random  io.Reader
+
+	beforeKey, beforeData string // the envelope, apart from its two values
 
 	current atomic.Pointer[session] // nil unless reuse > 1
 	renew   sync.Mutex              // held while current is replaced
@@ -87,14 +85,15 @@ func New(cfg Config, publicKey []byte) (*Sealer, error) {
 	s.iv = cfg.IV
 	s.reuse = int64(cfg.Reuse)
 	s.random = rand.Reader
+	s.beforeKey, s.beforeData = `{"`+cfg.KeyName+`":"`, `","`+cfg.DataName+`":"`
 	s.works.New = func() any { return newWork() }
 	return s, nil
 }
 
 // Size is the exact number of bytes that Seal appends for a document of n bytes.
 func (s *Sealer) Size(n int) int {
-	return len(beforeKey) + s.out.size(s.wrapped) +
-		len(beforeData) + s.out.size(s.prefix()+s.mode.size(n)) + len(afterData)
+	return len(s.beforeKey) + s.out.size(s.wrapped) +
+		len(s.beforeData) + s.out.size(s.prefix()+s.mode.size(n)) + len(afterData)
 }
 
 // prefix is the number of IV bytes that travel in front of the ciphertext.
@@ -126,9 +125,9 @@ func (s *Sealer) Seal(dst []byte, n int, doc iter.Seq[[]byte]) ([]byte, error) {
 		return dst, fmt.Errorf("random IV: %w", err)
 	}
 	out := slices.Grow(dst, s.Size(n))
-	out = append(out, beforeKey...)
+	out = append(out, s.beforeKey...)
 	out = s.out.append(out, key.wrapped)
-	out = append(out, beforeData...)
+	out = append(out, s.beforeData...)
 	if key.aead != nil {
 		out = w.whole(out, doc)
 	} else {

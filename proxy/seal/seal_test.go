@@ -105,6 +105,22 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	cfg := seal.Config{KeyName: "aesCiphertext", DataName: "msg"}
+	doc := []byte(`{}`)
+	envelope, err := newSealer(t, cfg, rsa1024()).Seal(nil, len(doc), one(doc))
+	if err != nil || !bytes.HasPrefix(envelope, []byte(`{"aesCiphertext":"`)) || !bytes.Contains(envelope, []byte(`","msg":"`)) {
+		t.Fatalf("envelope %s, error %v", envelope, err)
+	}
+	if got, err := newOpener(t, cfg, rsa1024()).Open(envelope); err != nil || !bytes.Equal(got, doc) {
+		t.Errorf("Open = %q, %v", got, err)
+	}
+	_, err = newOpener(t, seal.Config{}, rsa1024()).Open(envelope)
+	if err == nil || err.Error() != "encrypted: is missing" {
+		t.Errorf("an opener of the standard's names: %v", err)
+	}
+}
+
 // TestPieces draws lengths around the edges of blocks and chunks, and cuts the
 // document anywhere.
 func TestPieces(t *testing.T) {
@@ -115,6 +131,7 @@ func TestPieces(t *testing.T) {
 	configs := []seal.Config{
 		{}, {Output: "hex"}, {Mode: "cbc"}, {Mode: "cbc", IV: "key"}, {Mode: "gcm"},
 		{Mode: "gcm", IV: "zero", Output: "hex"}, {Mode: "cbc", Reuse: 3}, {Suite: "plain"},
+		{KeyName: "k", DataName: "a_much_longer_name"},
 	}
 	for _, cfg := range configs {
 		sealers = append(sealers, newSealer(t, cfg, rsa1024()))
