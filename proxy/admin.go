@@ -24,6 +24,8 @@ import (
 //	POST /-/reload            load the site's files now; answers with the problems
 //	GET  /metrics             Prometheus
 //	POST /-/events            a captured request (.http) is taken as if it came now
+//	GET  /-/capture?source=…&n=…&for=…
+//	                          the next requests of a source, as they come
 //	GET  /-/store             what the store holds
 //	GET  /-/dead?source=…     list by source, interface, device, class, since,
 //	                          until (RFC 3339), after (an id), limit
@@ -39,6 +41,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/ready", p.ready)
 	mux.HandleFunc("POST /-/reload", p.reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /-/capture", p.capture)
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("POST /-/events", p.importEvent)
 	mux.HandleFunc("GET /-/dead/{id}/original", p.exportDead)

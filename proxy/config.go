@@ -51,6 +51,21 @@ type PlatformConfig struct {
 	// records with a time of their own (snapshots, not registrations or states)
 	// may arrive out of it.
 	Newest int `yaml:"newest"`
+	// Integers, Pictures and Quirks say how this platform departs from the
+	// standard: see quirks.go.
+	Integers string   `yaml:"integers"` // number or string
+	Pictures string   `yaml:"pictures"` // base64 or data-uri
+	Quirks   []string `yaml:"quirks"`
+
+	Dictionaries DictionariesConfig `yaml:"dictionaries"`
+}
+
+// DictionariesConfig says how the platform's own dictionaries are come by
+// (规范 1.6).
+type DictionariesConfig struct {
+	Refresh time.Duration     `yaml:"refresh"` // 0: they are not asked for
+	Folder  string            `yaml:"folder"`  // of the last good copies, in the site's
+	Paths   map[string]string `yaml:"paths"`   // by code, where the platform has another: {ZD035: wd/wyrygwdm}
 }
 
 // CipherConfig is seal.Config as a person writes it.
@@ -126,7 +141,7 @@ func (s *Size) UnmarshalYAML(b []byte) error {
 func defaults() Config {
 	return Config{
 		Listen:   ":8080",
-		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8},
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Integers: "number", Pictures: "base64", Dictionaries: DictionariesConfig{Refresh: 12 * time.Hour, Folder: "dictionaries"}},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
 		Dedup:    DedupConfig{Window: 72 * time.Hour},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
@@ -135,6 +150,8 @@ func defaults() Config {
 		Log:      LogConfig{Format: "text", Level: "info"},
 	}
 }
+
+var dictionaryPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/.-]*$`)
 
 // ConfigFile is the name of a site's configuration inside its folder.
 const ConfigFile = "yiqiao.yaml"
@@ -292,6 +309,25 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
+	}
+	if !slices.Contains(integerForms, c.Platform.Integers) {
+		fail("platform.integers: want %s, got %q", strings.Join(integerForms, " or "), c.Platform.Integers)
+	}
+	if !slices.Contains(pictureForms, c.Platform.Pictures) {
+		fail("platform.pictures: want %s, got %q", strings.Join(pictureForms, " or "), c.Platform.Pictures)
+	}
+	for _, q := range c.Platform.Quirks {
+		if !slices.Contains(quirkNames, q) {
+			fail("platform.quirks: want some of %s, got %q", strings.Join(quirkNames, ", "), q)
+		}
+	}
+	if d := c.Platform.Dictionaries; d.Refresh != 0 && d.Refresh < time.Minute || d.Folder == "" {
+		fail("platform.dictionaries: want refresh of 0 or at least 1m and a folder, got %s and %q", d.Refresh, d.Folder)
+	}
+	for code, path := range c.Platform.Dictionaries.Paths {
+		if !dictionaryPath.MatchString(path) {
+			fail("platform.dictionaries.paths: want a path like wd/wyrygwdm for %s, got %q", code, path)
+		}
 	}
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
