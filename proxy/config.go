@@ -58,6 +58,10 @@ type PlatformConfig struct {
 	Quirks   []string `yaml:"quirks"`
 
 	Dictionaries DictionariesConfig `yaml:"dictionaries"`
+	// MaxPicture is the largest picture that the platform takes, counted
+	// without its Base64; a larger one is refused. 0: no limit, for the
+	// standard's is not known.
+	MaxPicture Size `yaml:"maxPicture"`
 }
 
 // DictionariesConfig says how the platform's own dictionaries are come by

@@ -100,7 +100,7 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 		ps = append(ps, transform.Problem{Place: transform.Place{File: inside(s.Dir, cfg.Platform.Dictionaries.Folder)}, Rule: "dictionary", Text: err.Error()})
 		catalogue = s.Catalogue
 	}
-	o := transform.Options{Catalogue: catalogue, Sources: cfg.Sources}
+	o := transform.Options{Catalogue: catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
 	if len(cfg.sourceAt) > 0 {
 		o.SourceAt = func(name string) transform.Problem { return cfg.sourceAt[name] }
 	}
