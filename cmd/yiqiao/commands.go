@@ -44,7 +44,7 @@ func commands() []command {
 		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR]", "keep the next requests of a source, or all, as .http files", runCapture},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters, map them again, drop them", runDead},
 		{"store", "stats|verify|rekey [-site DIR]", "what the store holds, whether it is sound; a new key that seals it", runStore},
-		{"platform", "-listen ADDR -private-key FILE -records FILE", "a simulated platform", runPlatform},
+		{"platform", "-listen ADDR -private-key FILE -records FILE [-strict|-lenient]", "a simulated platform", runPlatform},
 		{"simulate", "VENDOR -url URL [-devices N] [-rate R] [-for D]", "simulated devices", runSimulate},
 		{"health", "[-site DIR] [-url URL]", "ask a running daemon whether it is ready (for HEALTHCHECK)", runHealth},
 		{"version", "", "print the version", runVersion},
