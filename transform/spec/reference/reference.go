@@ -19,6 +19,7 @@ import (
 type Reference struct {
 	c       *spec.Catalogue
 	english bool
+	page    bool // for REFERENCE.md, where dictionaries are linked
 	names   names
 }
 
@@ -141,6 +142,9 @@ func (r *Reference) values(i *spec.Interface, f *spec.Field) []string {
 
 // format names a format and says what it looks like.
 func (r *Reference) format(f spec.Format) string {
+	if f == spec.GF001 { // the checker's words have a longitude in them
+		return f.String() + r.say(" 百度坐标，6 位小数", " coordinate of Baidu, BD-09, 6 decimal places")
+	}
 	return f.String() + " " + strings.TrimSuffix(r.phrase(f.Want()), "（"+f.String()+"）")
 }
 
@@ -157,7 +161,15 @@ func (r *Reference) shape(s spec.Shape) string {
 func (r *Reference) dict(f *spec.Field) string {
 	d := f.Dict
 	s := d.Code + " " + r.dictName(d)
+	if r.page {
+		if r.english {
+			return r.dictName(d)
+		}
+		s = "[" + d.Code + "](#" + anchor(d.Code) + ") " + d.Name
+	}
 	switch {
+	case r.page && len(d.Entries) > mostInline:
+		return s
 	case len(d.Entries) == 0:
 		return s + r.say("（值未知，问平台）", " (values unknown: ask the platform)")
 	case len(d.Entries) > mostInline:

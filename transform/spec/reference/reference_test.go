@@ -142,10 +142,11 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// How a mapping begins is a mapping: it loads without a problem.
+// How a mapping begins is a mapping: it loads without a problem, and makes a
+// record of an event that is named as the standard names it.
 func TestMapping(t *testing.T) {
 	c := catalogue(t)
-	devices, problems := transform.ParseTable("devices", "devices.csv", []byte("id,name,xqbm,zpjbm,mjxtbm,dzbm\n1,,,,,\n"))
+	devices, problems := transform.ParseTable("devices", "devices.csv", []byte("id,name,xqbm,zpjbm,mjxtbm,dzbm\n1,,340102001001001,34010241011328001001,3401020010010011150001,3401020010010011410001\n"))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -153,12 +154,23 @@ func TestMapping(t *testing.T) {
 		r := newReference(t, english)
 		for _, i := range c.Interfaces {
 			files := fstest.MapFS{
-				"vendor/source.yaml": {Data: []byte("title: vendor\nlisten:\n  - POST /vendor\ndevice:\n  from: [event.device]\n")},
+				"vendor/source.yaml": {Data: []byte("title: vendor\nlisten:\n  - POST /vendor\ndevice:\n  from: ['\"1\"']\n")},
 				"vendor/event.yaml":  {Data: []byte(r.Mapping(i))},
 			}
-			_, problems := transform.Load(transform.Options{Catalogue: c, Packs: []transform.Pack{{Prefix: "mappings", FS: files}}, Tables: []*transform.Table{devices}})
+			rules, problems := transform.Load(transform.Options{Catalogue: c, Packs: []transform.Pack{{Prefix: "mappings", FS: files}}, Tables: []*transform.Table{devices}})
 			if len(problems) > 0 {
 				t.Errorf("%s: %v\n%s", i.Name, problems, r.Mapping(i))
+				continue
+			}
+			event := strings.Replace(string(i.Examples[0].Document()), "{", `{"type":"…",`, 1)
+			q, body, err := transform.ReadInput("event.json", []byte(event))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var res transform.Result
+			rules.ApplyBody(rules.Sources[0], q, body, &res, nil)
+			if len(res.Records) != 1 || res.Refusal != nil {
+				t.Errorf("%s: %s", i.Name, res.Describe())
 			}
 		}
 	}
