@@ -118,8 +118,9 @@ func indentedExample(e *spec.Example) string {
 func (m *page) values(i *spec.Interface, f *spec.Field) string {
 	zh, en := m.zh.values(i, f), m.en.values(i, f)
 	for n := range zh {
-		name, _, _ := strings.Cut(zh[n], " ") // GF005
-		zh[n] = both(zh[n], strings.TrimPrefix(en[n], name+" "))
+		if name, _, _ := strings.Cut(zh[n], " "); zh[n] != en[n] { // GF005
+			zh[n] = both(zh[n], strings.TrimPrefix(en[n], name+" "))
+		}
 	}
 	return strings.Join(zh, "; ")
 }
