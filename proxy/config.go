@@ -46,11 +46,18 @@ type PlatformConfig struct {
 	Concurrency int           `yaml:"concurrency"`
 	Later       []string      `yaml:"later"`       // codes that mean: try again later
 	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+	// Prerequisites (前置接入): order, a record waits while a registration that
+	// it refers to is still in the store; strict, until it was accepted; off.
+	Prerequisites string `yaml:"prerequisites"`
 	// Newest is how many of a hundred deliveries go to the newest events while
 	// there is a backlog. 0: the records of a device keep their order. Otherwise
 	// records with a time of their own (snapshots, not registrations or states)
 	// may arrive out of it.
 	Newest int `yaml:"newest"`
+	// MaxPicture is the largest picture that the platform takes, counted
+	// without its Base64; a larger one is refused. 0: no limit, for the
+	// standard's is not known.
+	MaxPicture Size `yaml:"maxPicture"`
 	// Integers, Pictures and Quirks say how this platform departs from the
 	// standard: see quirks.go.
 	Integers string   `yaml:"integers"` // number or string
@@ -58,10 +65,6 @@ type PlatformConfig struct {
 	Quirks   []string `yaml:"quirks"`
 
 	Dictionaries DictionariesConfig `yaml:"dictionaries"`
-	// MaxPicture is the largest picture that the platform takes, counted
-	// without its Base64; a larger one is refused. 0: no limit, for the
-	// standard's is not known.
-	MaxPicture Size `yaml:"maxPicture"`
 }
 
 // DictionariesConfig says how the platform's own dictionaries are come by
@@ -145,7 +148,7 @@ func (s *Size) UnmarshalYAML(b []byte) error {
 func defaults() Config {
 	return Config{
 		Listen:   ":8080",
-		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Integers: "number", Pictures: "base64", Dictionaries: DictionariesConfig{Refresh: 12 * time.Hour, Folder: "dictionaries"}},
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Prerequisites: inOrder, Integers: "number", Pictures: "base64", Dictionaries: DictionariesConfig{Refresh: 12 * time.Hour, Folder: "dictionaries"}},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
 		Dedup:    DedupConfig{Window: 72 * time.Hour},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
@@ -313,6 +316,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
+	}
+	if !slices.Contains([]string{inOrder, strict, off}, c.Platform.Prerequisites) {
+		fail("platform.prerequisites: want order, strict or off, got %q", c.Platform.Prerequisites)
 	}
 	if !slices.Contains(integerForms, c.Platform.Integers) {
 		fail("platform.integers: want %s, got %q", strings.Join(integerForms, " or "), c.Platform.Integers)

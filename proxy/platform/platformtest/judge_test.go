@@ -166,16 +166,16 @@ func TestStrictness(t *testing.T) {
 		says                   string // in the refusal, or, where it is taken, in its remarks
 	}{
 		"error":          {"stk/sbzt", like(t, "stk/sbzt", set{"areaNo": area, "deviceID": camera, "isOnLine": "3"}), platformtest.CodeRecord, platformtest.CodeRecord, taken, "isOnLine（设备在线状态）：应为字典"},
-		"missing":        {"stk/sbzt", like(t, "stk/sbzt", set{"areaNo": area, "deviceID": nil}), platformtest.CodeRecord, platformtest.CodeRecord, taken, "deviceID（设备编码）：应为必填"},
+		"missing":        {"stk/sbzt", like(t, "stk/sbzt", set{"areaNo": area, "deviceID": nil}), platformtest.CodeRecord, platformtest.CodeRecord, taken, "deviceID（设备编码）：必填"},
 		"no object":      {"stk/sbzt", `[]`, platformtest.CodeRecord, platformtest.CodeRecord, platformtest.CodeRecord, "应为 JSON 对象"},
 		"no interface":   {"stk/none", `{}`, platformtest.CodeInterface, platformtest.CodeInterface, platformtest.CodeInterface, "没有接口 stk/none"},
 		"places":         {"gj", like(t, "gj", set{"xqbm": area, "gjmc": "测试小区1", "jd": "117.3"}), taken, platformtest.CodeRecord, taken, "jd（经度）：应为 6 位小数"},
 		"name":           {"gj", like(t, "gj", set{"xqbm": area, "gjmc": "1号杆"}), taken, platformtest.CodeRecord, taken, "gjmc（杆件名称）：应为以 xq.xqmc “测试小区” 开头"},
 		"known in part":  {"clxx", like(t, "clxx", set{"xqbm": area, "csysdm": "ZZ"}), taken, taken, taken, "csysdm（车身颜色代码）：应为字典 ZD026"},
 		"no dictionary":  {"clxx", like(t, "clxx", set{"xqbm": area, "hpysdm": "ZZ"}), taken, taken, taken, ""},
-		"a guess":        {"ld", like(t, "ld", set{"xqbm": area, "ldbm": building, "ldh": nil}), taken, taken, taken, "ldh（楼栋号）：应为必填"},
-		"shape":          {"clxx", like(t, "clxx", set{"xqbm": area, "czSjhm": "1"}), taken, taken, taken, "czSjhm（车主手机号码）：应为 11 位手机号码，实际是\"***\""},
-		"other field":    {"clxx", like(t, "clxx", set{"xqbm": area, "x": 1}), taken, taken, taken, `其他属性`},
+		"a guess":        {"ld", like(t, "ld", set{"xqbm": area, "ldbm": building, "ldh": nil}), taken, taken, taken, "ldh（楼栋号）：必填"},
+		"shape":          {"clxx", like(t, "clxx", set{"xqbm": area, "czSjhm": "1"}), taken, taken, taken, "czSjhm（车主手机号码）：应为 11 位手机号码，实际是 \"***\""},
+		"other field":    {"clxx", like(t, "clxx", set{"xqbm": area, "x": 1}), taken, taken, taken, "应为车辆信息的属性"},
 		"swapped":        {"mjxt", like(t, "mjxt", set{"xqbm": area, "mjxtbm": system, "crkbm": "", "ldbm": "", "mjlx": "1"}), taken, taken, taken, "mjlx（门禁类型）：应为字典 ZD022"},
 		"not registered": {"stk/sbzt", like(t, "stk/sbzt", set{"areaNo": area, "deviceID": "34010241011328001009"}), taken, platformtest.CodeEarlier, taken, "deviceID（设备编码）：抓拍机基础信息 34010241011328001009（zpj）尚未接入"},
 	} {
@@ -199,7 +199,7 @@ func TestStrictness(t *testing.T) {
 				}
 				var shown []platformtest.Record
 				if b.get(t, "/-/records?limit=1", &shown); len(shown) != 1 || !strings.Contains(strings.Join(shown[0].Remarks, "\n"), tt.says) || tt.says == "" && shown[0].Remarks != nil {
-					t.Errorf("strictness %d: want the remark %q, got %+v", n, tt.says, shown)
+					t.Errorf("strictness %d: want the remark %q, got %q", n, tt.says, shown[0].Remarks)
 				}
 				if n := strings.Count(b.records.String(), "emarks"); n > 0 {
 					t.Error("remarks are no part of what is written")
