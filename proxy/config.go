@@ -94,18 +94,28 @@ type CipherConfig struct {
 	} `yaml:"names"` // of the envelope's members, where the platform has others
 }
 
-// StoreConfig chooses the store: a folder of this machine, or a Redis.
+// StoreConfig chooses the store: a folder of this machine, a Redis, or a
+// folder of each replica with the dedup keys of all in a Redis.
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Prefix   string `yaml:"prefix"` // of Redis keys
-	Key      string `yaml:"key"`    // file:NAME or 64 hex digits; seals entries at rest
+	Dedup    string `yaml:"dedup"` // the Redis of the keys
+	Key      string `yaml:"key"`   // file:NAME or 64 hex digits; seals entries at rest
 	MaxBytes Size   `yaml:"maxBytes"`
+	// Of redis and dedup: what the names of its keys begin with; over how many
+	// partitions a cluster may spread them (0: 16 in a cluster, 1 elsewhere;
+	// fixed by the first start); how many replicas of the server must have
+	// what is acknowledged.
+	Prefix     string `yaml:"prefix"`
+	Partitions int    `yaml:"partitions"`
+	Replicas   int    `yaml:"replicas"`
 }
 
-// DedupConfig says for how long a resend is a duplicate.
+// DedupConfig says for how long a resend is a duplicate, and what becomes of
+// events while the Redis of store.dedup is away: admit or refuse.
 type DedupConfig struct {
-	Window time.Duration `yaml:"window"`
+	Window   time.Duration `yaml:"window"`
+	OnOutage string        `yaml:"onOutage"`
 }
 
 // DeadConfig bounds the dead letters: the oldest fall off, counted and logged.
@@ -153,7 +163,7 @@ func defaults() Config {
 		Listen:   ":8080",
 		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Prerequisites: inOrder, Integers: "number", Pictures: "base64", Dictionaries: DictionariesConfig{Refresh: 12 * time.Hour, Folder: "dictionaries"}},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
-		Dedup:    DedupConfig{Window: 72 * time.Hour},
+		Dedup:    DedupConfig{Window: 72 * time.Hour, OnOutage: "admit"},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
@@ -299,14 +309,12 @@ func (c *Config) check() (errs []error) {
 	if c.Platform.PublicKey == "" && c.Platform.Cipher.Suite != "plain" {
 		fail("platform.publicKey: want the publicKey that the platform's administrator gave (规范 1.2), or file:NAME")
 	}
-	if c.Store.Disk != "" && c.Store.Redis != "" {
-		fail("store: disk and redis are given, want one")
-	}
-	if c.Store.Redis != "" && c.Store.Key == "" {
-		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
-	}
+	errs = append(errs, c.Store.check()...)
 	if c.Store.Disk == "" && c.Store.Redis == "" {
 		c.Store.Disk = "data"
+	}
+	if !slices.Contains([]string{"admit", "refuse"}, c.Dedup.OnOutage) {
+		fail("dedup.onOutage: want admit or refuse, got %q", c.Dedup.OnOutage)
 	}
 	if c.Dedup.Window <= 0 {
 		fail("dedup.window: want a duration like 72h, got %s", c.Dedup.Window)
@@ -351,6 +359,39 @@ func (c *Config) check() (errs []error) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		fail("log.level: want debug, info, warn or error, got %q", c.Log.Level)
 	}
+	return errs
+}
+
+// Bounds of store.partitions and store.replicas.
+const (
+	maxPartitions = 1024
+	maxReplicas   = 16
+)
+
+// check proves that the parts of the store fit together.
+func (c StoreConfig) check() (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch {
+	case c.Redis != "" && c.Disk != "":
+		fail("store: disk and redis are given, want one; disk with only the dedup keys in Redis is {disk: …, dedup: redis://…}")
+	case c.Redis != "" && c.Dedup != "":
+		fail("store.dedup: redis holds the keys of its entries itself; dedup is for disk")
+	}
+	if c.Key == "" && c.Redis != "" {
+		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
+	}
+	if c.Key == "" && c.Dedup != "" {
+		fail("store.key: want file:NAME or 64 hex digits: with dedup the key must be given, the same on every replica, because duplicates are known by a hash under it")
+	}
+	bounded := func(name string, n, max int) {
+		if n < 0 || n > max {
+			fail("store.%s: want 0 to %d, got %d", name, max, n)
+		} else if n > 0 && c.Redis == "" && c.Dedup == "" {
+			fail("store.%s: is for redis and dedup, this store is on disk only", name)
+		}
+	}
+	bounded("partitions", c.Partitions, maxPartitions)
+	bounded("replicas", c.Replicas, maxReplicas)
 	return errs
 }
 

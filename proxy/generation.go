@@ -240,7 +240,8 @@ func (g *Generation) needsRestart(o *Generation) []string {
 	var list []string
 	for name, same := range map[string]bool{
 		"listen": a.Listen == b.Listen, "admin.listen": a.Admin == b.Admin, "store": a.Store == b.Store,
-		"limits.memory": a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
+		"dedup.onOutage": a.Dedup.OnOutage == b.Dedup.OnOutage,
+		"limits.memory":  a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
 		"log": a.Log == b.Log,
 	} {
 		if !same {

@@ -124,11 +124,14 @@ var (
 	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
 	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+
+	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
+	twiceDesc    = prometheus.NewDesc("yiqiao_dedup_admitted_twice_total", "Entries that turned out to be admitted by another replica too.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, dictDesc, captureDesc, earlierDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -158,6 +161,9 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		deadDesc: float64(st.Dead), keysDesc: float64(st.Keys),
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	for d, v := range map[*prometheus.Desc]int64{unsharedDesc: st.Unshared, twiceDesc: st.Twice} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
 }
 

@@ -136,6 +136,9 @@ func (p *Proxy) Health(ctx context.Context) Health {
 		h.OK, h.Store = false, err.Error()
 		return h
 	}
+	if s, ok := p.store.(interface{ State() string }); ok {
+		h.Store = s.State()
+	}
 	if state := p.admitState.Load(); state != nil {
 		h.Store = *state
 	}
