@@ -236,20 +236,3 @@ func TestRepeated(t *testing.T) {
 		}
 	}
 }
-
-// Prerequisites alone: the rest stays as usual.
-func TestPrerequisites(t *testing.T) {
-	b := newBed(t, func(o *platformtest.Options, _ *platform.Config) { o.Prerequisites = true })
-	if v := b.post(t, "stk/sbzt", status); v.Kind != platform.Rejected || v.Code != platformtest.CodeEarlier {
-		t.Error(v)
-	}
-	list := registrations(t)
-	for _, rec := range [][2]string{list[0], list[7]} {
-		if v := b.post(t, rec[0], rec[1]); v.Kind != platform.Delivered {
-			t.Fatal(v)
-		}
-	}
-	if v := b.post(t, "gj", like(t, "gj", set{"xqbm": area, "gjmc": "1号杆"})); v.Kind != platform.Delivered {
-		t.Error(v)
-	}
-}
