@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -108,4 +110,63 @@ func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
 	}
 	eventually(t, "admission resumes", func() bool { return post(taken) == http.StatusOK })
 	b.delivered(taken + 1)
+}
+
+// What is allowed in a stretch of time is the rate and, at the most, what
+// gathered before it; and it is all asked for, however small the looks.
+func TestAllowance(t *testing.T) {
+	for _, perSec := range []float64{0.5, 3, 40, 2000} {
+		var a allowance
+		now, begun, took := time.Unix(0, 0), time.Unix(0, 0), 0
+		for now.Sub(begun) < 20*time.Second {
+			n := a.of(now, 8, perSec)
+			a.took(now, n)
+			took += n
+			if wait := a.wait(now); n == 0 && (wait <= 0 || wait > idlePoll) {
+				t.Fatalf("%g a second: wait %s", perSec, wait)
+			} else if n == 0 {
+				now = now.Add(wait)
+			}
+			now = now.Add(50 * time.Microsecond) // what a look takes
+		}
+		least, most := 0.95*perSec*20-1, perSec*20+max(1, perSec*idlePoll.Seconds()+1)
+		if float64(took) < least || float64(took) > most {
+			t.Errorf("%g a second: %d in 20 s, want %g to %g", perSec, took, least, most)
+		}
+	}
+	if n := new(allowance).of(time.Unix(0, 0), 8, 0); n != 8 {
+		t.Errorf("without a rate %d of 8", n)
+	}
+}
+
+// A backlog drains at the rate that the site says the platform allows; when
+// that is lifted, at once.
+func TestRate(t *testing.T) {
+	b := newBed(t, func(dir string) { rewrite(t, dir, "timeout: 2s", "timeout: 2s, rate: 0.001") })
+	for i := range 5 {
+		b.postSnapshot(i)
+	}
+	eventually(t, "one goes", func() bool { return b.platform.Counts().Accepted == 1 })
+	some := time.NewTimer(3 * idlePoll) // of looks that find nothing allowed
+	<-some.C
+	if n := b.platform.Counts().Accepted; n != 1 {
+		t.Errorf("%d records arrived, one was allowed", n)
+	}
+	rewrite(t, b.dir, "rate: 0.001", "rate: 0")
+	if g, problems := b.Reload(t.Context(), "test"); g == nil {
+		t.Fatal(problems)
+	}
+	b.delivered(5)
+}
+
+func rewrite(t *testing.T, dir, old, with string) {
+	t.Helper()
+	name := filepath.Join(dir, "yiqiao.yaml")
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, []byte(strings.Replace(string(data), old, with, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

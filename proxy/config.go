@@ -44,6 +44,7 @@ type PlatformConfig struct {
 	Cipher      CipherConfig  `yaml:"cipher"`
 	Timeout     time.Duration `yaml:"timeout"`
 	Concurrency int           `yaml:"concurrency"`
+	Rate        float64       `yaml:"rate"`  // records a second that the platform allows, of each process; 0: any number
 	Later       []string      `yaml:"later"` // codes that mean: try again later
 	// Delivered are codes that mean, as "0" does, that the platform has the
 	// record: some refuse one that came already, and so one whose answer was lost.
@@ -324,6 +325,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
 		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)
+	}
+	if c.Platform.Rate < 0 || c.Platform.Rate > 100_000 {
+		fail("platform.rate: want 0 (any number) to 100000 records a second, got %g", c.Platform.Rate)
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)

@@ -34,15 +34,16 @@ type Proxy struct {
 	dictionaries atomic.Pointer[dictionaryState]
 	admitState   atomic.Pointer[string] // why the last admission failed; nil: it did not
 
-	taps    taps
-	buffers buffers
-	works   sync.Pool
-	memory  *semaphore.Weighted // bytes of requests under way
-	woken   chan struct{}
-	started time.Time
-	ending  atomic.Bool
-	newest  share // Deliver's own
-	gate    *gate
+	taps      taps
+	buffers   buffers
+	works     sync.Pool
+	memory    *semaphore.Weighted // bytes of requests under way
+	woken     chan struct{}
+	started   time.Time
+	ending    atomic.Bool
+	newest    share // Deliver's own
+	allowance allowance
+	gate      *gate
 }
 
 // Options are what a Proxy is made of.
