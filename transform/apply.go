@@ -127,6 +127,8 @@ type run struct {
 	its   []any // of mapping.it
 	it    any   // the element, when it is no text of the document
 
+	element any // of the list of the record that is under way
+
 	device   Row
 	deviceID string
 	sought   bool // the device was looked for
@@ -161,7 +163,7 @@ func (r *run) release() {
 	clear(r.env)
 	clear(r.values)
 	clear(r.blobs)
-	r.event, r.trace, r.mapping, r.it, r.device = nil, nil, nil, nil, nil
+	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.sought, r.missed = "", false, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
@@ -380,15 +382,9 @@ func (r *run) use(u *use) any {
 		if r.mapping.eachRaw >= 0 {
 			return r.its[u.slot]
 		}
-		v := r.it
-		for _, s := range u.steps {
-			key := any(s.Name)
-			if s.List {
-				key = s.Index
-			}
-			v, _ = memberOf(v, key)
-		}
-		return v
+		return walk(r.it, u.steps)
+	case rootElement:
+		return walk(r.element, u.steps)
 	case rootDevice:
 		if v, ok := r.findDevice()[u.key]; ok {
 			return v
@@ -401,6 +397,18 @@ func (r *run) use(u *use) any {
 		return nil
 	}
 	return r.env[u.name]
+}
+
+// walk follows a chain into a value.
+func walk(v any, steps []event.Step) any {
+	for _, s := range steps {
+		key := any(s.Name)
+		if s.List {
+			key = s.Index
+		}
+		v, _ = memberOf(v, key)
+	}
+	return v
 }
 
 func requestText(q *event.Request, u *use) (string, bool) {

@@ -44,7 +44,7 @@ type use struct {
 	name  string // "event.a.b": also what a person reads
 	root  root
 	slot  int          // of event and it
-	steps []event.Step // of it
+	steps []event.Step // of it and of a list's element
 	key   string       // of device: the column; of request: the member
 	sub   string       // of request: the name in path, query, header
 	from  int          // where the root stands in the expression, in characters
@@ -58,6 +58,7 @@ const (
 	rootIt
 	rootDevice
 	rootRequest
+	rootElement // of a list in the record
 )
 
 var roots = map[string]root{"event": rootEvent, "it": rootIt, "device": rootDevice, "request": rootRequest}
@@ -66,6 +67,7 @@ var roots = map[string]root{"event": rootEvent, "it": rootIt, "device": rootDevi
 type scope struct {
 	event  *event.Paths
 	it     *event.Paths // nil: the mapping has no each
+	inList bool         // in a list of the record: it is the list's element
 	device *Table       // nil: no device table
 	tables map[string]*Table
 	inline map[string]inlineTable
@@ -76,10 +78,26 @@ type scope struct {
 
 type inlineTable map[string]any
 
+// root tells whether a name is a root. In a list of the record `it` is the
+// list's element and `outer` the mapping's own.
+func (s *scope) root(name string) (root, bool) {
+	switch {
+	case s.inList && name == "it":
+		return rootElement, true
+	case s.inList && name == "outer" && s.it != nil:
+		return rootIt, true
+	}
+	r, ok := roots[name]
+	return r, ok
+}
+
 func (s *scope) names() []string {
 	names := []string{"event", "device", "request"}
-	if s.it != nil {
+	if s.it != nil || s.inList {
 		names = append(names, "it")
+	}
+	if s.it != nil && s.inList {
+		names = append(names, "outer")
 	}
 	for n := range s.tables {
 		names = append(names, n)
@@ -269,7 +287,7 @@ func (v *chains) unknownColumn(n ast.Node, t *Table, column string) {
 func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name string, u use, ok bool) {
 	u, known := v.known[base.Value]
 	if !known {
-		r, isRoot := roots[base.Value]
+		r, isRoot := v.root(base.Value)
 		if !isRoot {
 			return "", use{}, false
 		}
@@ -283,7 +301,7 @@ func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name strin
 	case *ast.StringNode:
 		step.Name = p.Value
 	case *ast.IntegerNode:
-		if u.root != rootEvent && u.root != rootIt || p.Value < 0 {
+		if u.root == rootDevice || u.root == rootRequest || p.Value < 0 {
 			return "", use{}, false
 		}
 		step = event.Step{Index: p.Value, List: true}
@@ -425,13 +443,13 @@ func (v *chains) uses(root *ast.Node) []use {
 		}
 		seen[name] = true
 		u, chain := v.known[name]
-		r, isRoot := roots[name]
+		r, isRoot := v.root(name)
 		_, let := v.lets[name]
 		switch {
 		case let:
 			u = use{name: name}
 		case chain:
-		case isRoot && (r == rootEvent || r == rootIt):
+		case isRoot && r != rootDevice && r != rootRequest:
 			u = use{name: name, root: r, from: id.Location().From}
 		case isRoot:
 			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
@@ -448,6 +466,8 @@ func (v *chains) uses(root *ast.Node) []use {
 		case u.root == rootIt:
 			u.steps = chainSteps(u.name)
 			u.slot = v.it.Add(u.steps, false)
+		case u.root == rootElement:
+			u.steps = chainSteps(u.name)
 		}
 		list = append(list, u)
 	}

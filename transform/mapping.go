@@ -42,10 +42,11 @@ type let struct {
 	value *expression
 }
 
-// fieldRule writes one field of the record.
+// fieldRule writes one field of the record, or of an object of a list in it.
 type fieldRule struct {
-	index int // in To.Fields
-	value *expression
+	index   int           // in the fields of the interface, or of the list
+	value   *expression   // nil: the objects of a list are written out
+	objects [][]fieldRule // of a list; with a value: one, for each element of it
 }
 
 // mappingFile reads and compiles one file.
@@ -185,42 +186,64 @@ func (mf *mappingFile) record() {
 		mf.at(to.GetToken(), "unknown-interface", fmt.Sprintf("the standard has no interface %q", name), hint(name, mf.spec.Names()))
 		return
 	}
-	mf.fields(rec, to)
+	mf.m.fields = mf.fields(rec, to, target{name + " " + mf.m.To.Title, mf.m.To.Fields})
 }
 
-func (mf *mappingFile) fields(rec, to ast.Node) {
-	iface := mf.m.To
-	given := map[int]bool{}
+// target is what a set of rules writes: a record, or an object of a list.
+type target struct {
+	title  string
+	fields []spec.Field
+}
+
+// fields compiles the rules of one object; at is what lacks those that the
+// standard requires and that are not there.
+func (mf *mappingFile) fields(rec, at ast.Node, to target) []fieldRule {
+	var rules []fieldRule
+	given := map[string]bool{}
 	for _, r := range mf.members(rec, "record") {
-		i := iface.FieldIndex(r.key)
+		i := slices.IndexFunc(to.fields, func(f spec.Field) bool { return f.Name == r.key })
 		if i < 0 {
-			var names []string
-			for _, f := range iface.Fields {
-				names = append(names, f.Name)
-			}
-			mf.at(r.keyAt, "unknown-field", fmt.Sprintf("%s %s has no field %q", iface.Name, iface.Title, r.key), mf.fieldHint(r.key, names))
+			mf.at(r.keyAt, "unknown-field", fmt.Sprintf("%s has no field %q", to.title, r.key), to.hint(r.key))
 			continue
 		}
-		given[i] = true
-		e := mf.expression(r.value, r.key)
-		if e == nil {
-			continue
+		given[r.key] = true
+		if rule, ok := mf.field(&to.fields[i], r.value); ok {
+			rule.index = i
+			rules = append(rules, rule)
 		}
-		mf.checkConstant(&iface.Fields[i], e, r.value)
-		mf.m.fields = append(mf.m.fields, fieldRule{i, e})
 	}
-	slices.SortFunc(mf.m.fields, func(a, b fieldRule) int { return a.index - b.index })
-	for i := range iface.Fields {
-		if f := &iface.Fields[i]; f.Need == spec.Required && !given[i] {
-			mf.at(to.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", iface.Name, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
+	slices.SortFunc(rules, func(a, b fieldRule) int { return a.index - b.index })
+	for i := range to.fields {
+		if f := &to.fields[i]; f.Need == spec.Required && !given[f.Name] {
+			mf.at(at.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", to.title, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
 			mf.lastIs(f.Severity(spec.RuleRequired))
 		}
 	}
+	return rules
 }
 
-func (mf *mappingFile) fieldHint(got string, names []string) string {
+func (mf *mappingFile) field(f *spec.Field, value ast.Node) (rule fieldRule, ok bool) {
+	if f.Type == spec.List {
+		switch value.(type) {
+		case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
+			return mf.list(f, value), true
+		}
+	}
+	e := mf.expression(value, f.Name)
+	if e == nil {
+		return rule, false
+	}
+	mf.checkConstant(f, e, value)
+	return fieldRule{value: e}, true
+}
+
+func (to target) hint(got string) string {
+	var names []string
+	for _, f := range to.fields {
+		names = append(names, f.Name)
+	}
 	h := hint(got, names)
-	for _, f := range mf.m.To.Fields {
+	for _, f := range to.fields {
 		if h == fmt.Sprintf("did you mean %q?", f.Name) {
 			return fmt.Sprintf("did you mean %q (%s)?", f.Name, f.Label)
 		}

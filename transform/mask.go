@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"strconv"
+
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
@@ -14,13 +16,22 @@ func (r *Record) Masked(iface *spec.Interface) []byte {
 	if iface == nil {
 		return doc
 	}
-	for i := range iface.Fields {
-		f := &iface.Fields[i]
-		if f.Mask == spec.Open {
-			continue
-		}
-		if v := gjson.GetBytes(doc, f.Name); v.Exists() {
-			if masked, err := sjson.SetBytes(doc, f.Name, f.Masked(v.String())); err == nil {
+	return mask(doc, iface.Fields, "")
+}
+
+// mask masks the fields of the object at a path: "" or like "jzxxList.0.".
+func mask(doc []byte, fields []spec.Field, path string) []byte {
+	for i := range fields {
+		f := &fields[i]
+		v := gjson.GetBytes(doc, path+f.Name)
+		switch {
+		case !v.Exists():
+		case f.Type == spec.List:
+			for n := range v.Array() {
+				doc = mask(doc, f.Fields, path+f.Name+"."+strconv.Itoa(n)+".")
+			}
+		case f.Mask != spec.Open:
+			if masked, err := sjson.SetBytes(doc, path+f.Name, f.Masked(v.String())); err == nil {
 				doc = masked
 			}
 		}

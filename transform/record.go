@@ -152,26 +152,41 @@ func (res *Result) next() *Record {
 // field evaluates one field. Conversions: a number for a text is its digits;
 // nothing else is converted.
 func (r *run) field(m *Mapping, rule *fieldRule) error {
-	f := &m.To.Fields[rule.index]
+	f, out := &m.To.Fields[rule.index], &r.values[rule.index]
+	if rule.objects != nil {
+		return r.list(f, rule, out)
+	}
+	v, err := r.value(f, rule, out, "")
+	if b, ok := v.(*event.Blob); ok {
+		r.blobs[rule.index] = b
+	}
+	return err
+}
+
+// value evaluates one rule into out. prefix is where the field stands:
+// "jzxxList[0]." in a list.
+func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix string) (any, error) {
 	v, err := r.eval(rule.value)
 	if err == nil {
-		err = r.assign(f, rule.index, v)
+		err = assign(f, out, v)
 	}
 	if r.trace != nil {
 		value := describe(v)
 		if s, ok := asText(v); ok && f.Mask != spec.Open {
 			value = f.Masked(s)
 		}
-		r.trace.add(Step{What: "field", Name: f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
+		r.trace.add(Step{What: "field", Name: prefix + f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
 	}
 	if err != nil {
-		return fmt.Errorf("%s (%s): %w%s", f.Name, f.Label, err, r.because(rule.value, f))
+		return v, fmt.Errorf("%s%s (%s): %w%s", prefix, f.Name, f.Label, err, r.because(rule.value, f))
 	}
-	return nil
+	return v, nil
 }
 
-func (r *run) assign(f *spec.Field, i int, v any) error {
-	out := &r.values[i]
+func assign(f *spec.Field, out *spec.Value, v any) error {
+	if f.Type == spec.List {
+		return assignList(f, out, v)
+	}
 	switch v := v.(type) {
 	case nil:
 	case string:
@@ -188,7 +203,6 @@ func (r *run) assign(f *spec.Field, i int, v any) error {
 			return fmt.Errorf("want a text, got %s", v)
 		}
 		*out = spec.Value{Kind: spec.Picture, Data: v.Data, Raw: v.Raw}
-		r.blobs[i] = v
 	default:
 		return fmt.Errorf("want a text, got %s", describe(v))
 	}
@@ -212,12 +226,7 @@ func (r *run) check(m *Mapping) error {
 		if v.Severity == spec.Warning && r.trace == nil {
 			continue // nobody would read it
 		}
-		text := v.Error()
-		for i := range m.fields {
-			if rule := &m.fields[i]; v.Field == &m.To.Fields[rule.index] {
-				text += r.because(rule.value, v.Field)
-			}
-		}
+		text := v.Error() + r.blame(m, &v)
 		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text, Warning: v.Severity == spec.Warning})
 		if v.Severity != spec.Warning {
 			texts = append(texts, text)
@@ -265,12 +274,7 @@ func (r *run) write(rec *Record) {
 		if v.Kind == spec.Missing {
 			continue
 		}
-		if len(doc) > 1 {
-			doc = append(doc, ',')
-		}
-		doc = append(doc, '"')
-		doc = append(doc, rec.Interface.Fields[i].Name...)
-		doc = append(doc, '"', ':')
+		doc = appendName(doc, rec.Interface.Fields[i].Name)
 		switch v.Kind {
 		case spec.Number:
 			doc = append(doc, v.Text...)
@@ -278,11 +282,22 @@ func (r *run) write(rec *Record) {
 			doc = append(doc, '"')
 			rec.Holes = append(rec.Holes, Hole{len(doc), *r.blobs[i]})
 			doc = append(doc, '"')
+		case spec.Array:
+			doc = appendList(doc, rec.Interface.Fields[i].Fields, v.Items)
 		default:
 			doc = event.AppendString(doc, v.Text)
 		}
 	}
 	rec.Doc = append(doc, '}')
+}
+
+// appendName begins a member of the object under way.
+func appendName(doc []byte, name string) []byte {
+	if doc[len(doc)-1] != '{' {
+		doc = append(doc, ',')
+	}
+	doc = append(append(doc, '"'), name...)
+	return append(doc, '"', ':')
 }
 
 // identify finds out what makes the record one of its kind.

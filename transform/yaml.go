@@ -250,7 +250,11 @@ func (f *file) read(ms []member, what string, keys []key) {
 			}
 		}
 		if k.required && !found {
-			f.add(Problem{Place: Place{f.name, 1, 0}, Rule: "missing-key", Text: fmt.Sprintf("%s has no key %q", what, k.name)})
+			p := Problem{Place: Place{f.name, 1, 0}, Rule: "missing-key", Text: fmt.Sprintf("%s has no key %q", what, k.name)}
+			if len(ms) > 0 && ms[0].keyAt.Position.Column > 1 { // it is not the file
+				p.Place = Place{f.name, ms[0].keyAt.Position.Line, ms[0].keyAt.Position.Column}
+			}
+			f.add(p)
 		}
 	}
 }

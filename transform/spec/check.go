@@ -133,7 +133,7 @@ func (c *checker) all() {
 func (c *checker) add(f *Field, v Violation) {
 	v.Interface, v.Field = c.iface, f
 	if c.list != nil {
-		v.List, v.Path = c.list, elementPath(c.list, c.element)+"."+f.Name
+		v.List, v.Element, v.Path = c.list, c.element, elementPath(c.list, c.element)+"."+f.Name
 	}
 	c.out = append(c.out, v)
 }

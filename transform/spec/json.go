@@ -86,7 +86,8 @@ func (r *reader) value(f *Field, prefix string, v gjson.Result) Value {
 	}
 	list := Value{Kind: Array, Items: []Value{}}
 	v.ForEach(func(_, element gjson.Result) bool {
-		item := Value{Kind: Other, Text: fmt.Sprintf("%.32s", element.Raw)}
+		// What it should have been is masked field by field: it is not shown.
+		item := Value{Kind: Other, Text: "JSON " + element.Type.String()}
 		if element.IsObject() {
 			item = Value{Kind: Object, Items: r.object(f.Fields, prefix+elementPath(f, len(list.Items))+".", element)}
 		}

@@ -13,7 +13,7 @@ import (
 func (l *loader) fields(s *sheet, at, list string, in []fieldFile) []Field {
 	var out []Field
 	for n, ff := range in {
-		b := fieldBuilder{sheet: s, c: l.c, at: fmt.Sprintf("%s[%d]", at, n), in: ff}
+		b := fieldBuilder{sheet: s, c: l.c, at: fmt.Sprintf("%s[%d]", at, n), list: list, in: ff}
 		if ff.Name == "" {
 			b.problem(b.at, "a field has no name")
 		}
@@ -36,9 +36,10 @@ func (l *loader) fields(s *sheet, at, list string, in []fieldFile) []Field {
 // fieldBuilder reads one field.
 type fieldBuilder struct {
 	*sheet
-	c  *Catalogue
-	at string
-	in fieldFile
+	c    *Catalogue
+	at   string
+	list string // as in fields
+	in   fieldFile
 }
 
 func (b *fieldBuilder) wrong(key, format string, args ...any) {
@@ -89,6 +90,9 @@ func (b *fieldBuilder) consistent(f *Field) {
 	}
 	if f.Type == List && (f.Format != NoFormat || f.Shape != AnyShape || f.Dict != nil || f.Mask != Open) {
 		b.wrong("type", "a List has no format, shape, dictionary or mask: its fields have")
+	}
+	if b.list != "" && f.Format == GF005 {
+		b.wrong("format", "no picture belongs in a list")
 	}
 	if f.Dict == nil || f.Max == 0 {
 		return

@@ -7,9 +7,10 @@ type Violation struct {
 	Interface *Interface
 	Field     *Field // of an unknown field only the name is set; nil: the document itself
 	// Path is where a field of a list stands: "jzxxList[0].fwbm"; List is that
-	// list. Else they are empty.
+	// list, Element the 0. Else they are empty.
 	Path      string
 	List      *Field
+	Element   int
 	Rule      string // one of the rules below: a word to search for
 	Severity  Severity
 	Missing   bool // a value that must be there is not
