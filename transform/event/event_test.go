@@ -251,6 +251,33 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A source may name more members than fit into one word or all of them: each
+// is found wherever it stands in the document.
+func TestFillMany(t *testing.T) {
+	const names = 300
+	var p Paths
+	doc, double := "{", "{"
+	for n := names - 1; n >= 0; n-- {
+		doc += fmt.Sprintf(`"m%d":%d,`, n, n)
+		double += fmt.Sprintf(`"\u006d%d":%d,"m%d":"again",`, n, n, n) // m, escaped
+	}
+	for n := range names {
+		p.Add([]Step{{Name: fmt.Sprintf("m%d", n)}}, false)
+	}
+	for _, doc := range []string{doc, double} {
+		ev := &Event{Doc: []byte(doc + `"end":0}`)}
+		out := make([]any, p.Len())
+		if err := ev.Fill(&p, out); err != nil {
+			t.Fatal(err)
+		}
+		for n, v := range out {
+			if v != n {
+				t.Errorf("m%d: want %d, got %v", n, n, v)
+			}
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	ev := &Event{
 		Parts: []Part{{Name: "faceCapture", Filename: "a.jpg", Blob: 0}, {Name: "Picture", Filename: "Picture.jpg", ContentID: "pic", Type: "image/jpeg", Blob: 1}},

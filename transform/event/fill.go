@@ -23,7 +23,11 @@ type Step struct {
 type node struct {
 	slots []slot
 	edges []edge
+	names map[string]int // of edges, where they are many
 }
+
+// manyEdges is from where on a map finds a name sooner than a look at each.
+const manyEdges = 16
 
 type edge struct {
 	step Step
@@ -65,7 +69,22 @@ func (n *node) child(s Step) *node {
 		}
 	}
 	n.edges = append(n.edges, edge{s, new(node)})
+	if len(n.edges) == manyEdges {
+		n.names = map[string]int{}
+		for k := range n.edges {
+			n.name(k)
+		}
+	} else if n.names != nil {
+		n.name(len(n.edges) - 1)
+	}
 	return n.edges[len(n.edges)-1].to
+}
+
+// name puts an edge into names.
+func (n *node) name(k int) {
+	if s := &n.edges[k].step; !s.List {
+		n.names[s.Name] = k
+	}
 }
 
 // Fill walks the document once: it proves that it is well-formed JSON and puts
@@ -192,7 +211,7 @@ func (w *walker) value(i, depth int, n *node) (end int, err string) {
 }
 
 func (w *walker) object(i, depth int, n *node) (int, string) {
-	var seen uint64 // edges taken: of members with one name the first counts
+	var seen [4]uint64 // edges taken: of members with one name the first counts
 	i = w.space(i + 1)
 	if i < len(w.b) && w.b[i] == '}' {
 		return i + 1, ""
@@ -207,8 +226,13 @@ func (w *walker) object(i, depth int, n *node) (int, string) {
 		}
 		var next *node
 		if n != nil && len(n.edges) > 0 {
-			if k := n.member(w.b[i+1 : end-1]); k >= 0 && (k >= 64 || seen&(1<<k) == 0) {
-				seen |= 1 << (k & 63)
+			k := n.member(w.b[i+1 : end-1])
+			switch at, bit := k>>6, uint64(1)<<(k&63); {
+			case k < 0:
+			case at >= len(seen): // of these the first that is not null counts
+				next = n.edges[k].to
+			case seen[at]&bit == 0:
+				seen[at] |= bit
 				next = n.edges[k].to
 			}
 		}
@@ -258,6 +282,12 @@ func (w *walker) list(i, depth int, n *node) (int, string) {
 
 func (n *node) member(name []byte) int {
 	escaped := bytes.IndexByte(name, '\\') >= 0
+	if n.names != nil && !escaped {
+		if k, ok := n.names[string(name)]; ok {
+			return k
+		}
+		return -1
+	}
 	for k := range n.edges {
 		s := &n.edges[k].step
 		if s.List {
