@@ -110,16 +110,22 @@ func (ps Problems) sort() {
 
 // didYouMean names the candidate nearest to what was written, if one is near.
 func didYouMean(got string, candidates []string) string {
-	best, at := "", len(got)/3+2
+	if best := Nearest(got, candidates); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return ""
+}
+
+// Nearest is the candidate that comes near to what was written; empty if none
+// does.
+func Nearest(got string, candidates []string) string {
+	best, at := "", min(len(got)/3+2, utf8.RuneCountInString(got)) // a name of which nothing is left is not near
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < at {
 			best, at = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return best
 }
 
 // DidYouMean is a hint at the candidate that was probably meant; empty if none

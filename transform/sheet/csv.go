@@ -45,7 +45,7 @@ func openCSV(in *bufio.Reader, head []byte, o Options) (*Reader, error) {
 		return nil, errorf("分隔符 %q 不认识：应为逗号、分号或制表符", r.Comma)
 	}
 	c := csv.NewReader(b)
-	c.Comma, c.Comment, c.FieldsPerRecord, c.LazyQuotes = r.Comma, '#', -1, true
+	c.Comma, c.FieldsPerRecord, c.LazyQuotes = r.Comma, -1, true
 	last := skipped
 	r.next = func() (Row, error) {
 		limit.again()

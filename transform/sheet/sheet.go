@@ -58,15 +58,21 @@ type Reader struct {
 	close func() error
 }
 
-// Next returns the next row that is not blank; io.EOF at the end. Any other
-// error ends the table.
+// Next returns the next row that is not blank and no comment (its first cell
+// begins with # and a blank or a Chinese character; #N/A is an error of Excel);
+// io.EOF at the end. Any other error ends the table.
 func (r *Reader) Next() (Row, error) {
 	for {
 		row, err := r.next()
-		if err != nil || row.Problem != "" || !blank(row.Cells) {
+		if err != nil || !blank(row.Cells) && !comment(row.Cells) || len(row.Cells) == 0 && row.Problem != "" {
 			return row, err
 		}
 	}
+}
+
+func comment(cells []string) bool {
+	s := Trim(cells[0])
+	return s != "" && s[0] == '#' && (len(s) == 1 || s[1] == ' ' || s[1] >= utf8.RuneSelf)
 }
 
 // Close lets go of what the reader holds, not of what it reads from.

@@ -71,7 +71,7 @@ func TestText(t *testing.T) {
 		"in quotes":   {"\"a,b,c\";d\n1;2\n", "UTF-8", ';', []string{"1: a,b,c|d", "2: 1|2"}},
 		"sep=":        {"sep=;\r\na;b\r\n1;2\r\n", "UTF-8", ';', []string{"2: a|b", "3: 1|2"}},
 		"blank":       {"\n,\na,b\n , \n\u3000,\u200B\n1,2\n", "UTF-8", ',', []string{"3: a|b", "6: 1|2"}},
-		"comment":     {"a,b\n# 说明,\n1,2\n", "UTF-8", ',', []string{"1: a|b", "3: 1|2"}},
+		"comment":     {"a,b\n# 说明,\n\"#说明,\"\n#\n#N/A,2\n####,2\n", "UTF-8", ',', []string{"1: a|b", "5: #N/A|2", "6: ####|2"}},
 		"ragged":      {"a,b\n1\n1,2,3\n", "UTF-8", ',', []string{"1: a|b", "2: 1", "3: 1|2|3"}},
 		"quotes":      {"a,b\n\"1,\"\"x\"\"\",2\n", "UTF-8", ',', []string{"1: a|b", "2: 1,\"x\"|2"}},
 		"inner quote": {"a,b\n6\"屏,2\n", "UTF-8", ',', []string{"1: a|b", "2: 6\"屏|2"}},
