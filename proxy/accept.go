@@ -17,6 +17,7 @@ type work struct {
 	event  event.Event
 	result transform.Result
 	sealed [][]byte // bodies of entries
+	again  bool     // registrations are sent even if they are unchanged
 }
 
 var newWork = func() any { return new(work) }
@@ -117,6 +118,8 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		if e.Labels.Device == "" {
 			e.Labels.Device = rec.Device
 		}
+		p.register(g, rec, e)
+		e.Again = w.again
 		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
 		if err := p.seal(w, i, e, h, rec, body); err != nil {
 			return nil, err
@@ -184,6 +187,6 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
-	w.event.Request = event.Request{}
+	w.event.Request, w.again = event.Request{}, false
 	p.works.Put(w)
 }

@@ -23,8 +23,12 @@ import (
 //	GET  /-/ready             it takes events: 200 or 503, with details
 //	POST /-/reload            load the site's files now; answers with the problems
 //	GET  /metrics             Prometheus
-//	POST /-/events            a captured request (.http) is taken as if it came now
+//	POST /-/events            a captured request (.http) is taken as if it came
+//	                          now; ?again=true: registrations are sent even if
+//	                          they are unchanged
 //	GET  /-/store             what the store holds
+//	GET  /-/waiting           list what waits, with why; filters as below,
+//	                          class=waiting for what waits for a registration
 //	GET  /-/dead?source=…     list by source, interface, device, class, since,
 //	                          until (RFC 3339), after (an id), limit
 //	GET  /-/dead/summary      counts by source, class and device
@@ -42,6 +46,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("POST /-/events", p.importEvent)
 	mux.HandleFunc("GET /-/dead/{id}/original", p.exportDead)
+	mux.HandleFunc("GET /-/waiting", p.listWaiting)
 	mux.HandleFunc("GET /-/dead", p.listDead)
 	mux.HandleFunc("GET /-/dead/summary", p.summarizeDead)
 	mux.HandleFunc("GET /-/dead/{id}", p.showDead)
@@ -116,7 +121,7 @@ func (p *Proxy) importEvent(w http.ResponseWriter, r *http.Request) {
 	if q.Header["x-received"] == "" {
 		q.Received = time.Now()
 	}
-	wk.event.Request = q
+	wk.event.Request, wk.again = q, r.URL.Query().Get("again") == "true"
 	outcome, err := p.Accept(r.Context(), g, s, wk, body)
 	if err == nil {
 		p.metrics.event(s, outcome, 0, len(body))
@@ -157,8 +162,8 @@ func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	replyOr(w, out, err)
 }
 
-// deadFilter reads what a request selects.
-func deadFilter(r *http.Request) (store.Filter, error) {
+// listFilter reads what a request selects.
+func listFilter(r *http.Request) (store.Filter, error) {
 	q := r.URL.Query()
 	f := store.Filter{Source: q.Get("source"), Interface: q.Get("interface"), Device: q.Get("device"), Class: store.Class(q.Get("class")), After: q.Get("after"), Limit: 100}
 	if s := q.Get("limit"); s != "" {
@@ -181,7 +186,7 @@ func deadFilter(r *http.Request) (store.Filter, error) {
 }
 
 func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
-	f, err := deadFilter(r)
+	f, err := listFilter(r)
 	if err != nil {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
@@ -191,7 +196,7 @@ func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Proxy) summarizeDead(w http.ResponseWriter, r *http.Request) {
-	f, err := deadFilter(r)
+	f, err := listFilter(r)
 	if err != nil {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return

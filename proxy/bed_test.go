@@ -54,6 +54,17 @@ const bedPeople = "id,name,zjhm\n1001,住户甲,340102199001010015\n"
 // files before they are loaded.
 func newBed(t testing.TB, change func(dir string)) *bed {
 	t.Helper()
+	return newBedWith(t, change, bedOptions{})
+}
+
+// bedOptions change what the bed's platform does.
+type bedOptions struct {
+	prerequisites bool                            // it enforces them
+	before        func(http.Handler) http.Handler // stands before it
+}
+
+func newBedWith(t testing.TB, change func(dir string), o bedOptions) *bed {
+	t.Helper()
 	b := &bed{t: t, dir: t.TempDir(), log: new(logBuffer), ended: make(chan struct{})}
 	catalogue, err := spec.Load()
 	if err != nil {
@@ -63,11 +74,15 @@ func newBed(t testing.TB, change func(dir string)) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.platform, err = platformtest.New(platformtest.Options{PrivateKey: private, Keep: 1 << 20, Catalogue: catalogue})
+	b.platform, err = platformtest.New(platformtest.Options{PrivateKey: private, Keep: 1 << 20, Catalogue: catalogue, Prerequisites: o.prerequisites})
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream := httptest.NewServer(b.platform)
+	handler := http.Handler(b.platform)
+	if o.before != nil {
+		handler = o.before(handler)
+	}
+	upstream := httptest.NewServer(handler)
 	t.Cleanup(upstream.Close)
 	b.write("yiqiao.yaml", strings.Replace(bedConfig, "PLATFORM", upstream.URL, 1))
 	b.write("devices.csv", bedDevices)

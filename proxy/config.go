@@ -46,11 +46,18 @@ type PlatformConfig struct {
 	Concurrency int           `yaml:"concurrency"`
 	Later       []string      `yaml:"later"`       // codes that mean: try again later
 	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+	// Prerequisites (前置接入): order, a record waits while a registration that
+	// it refers to is still in the store; strict, until it was accepted; off.
+	Prerequisites string `yaml:"prerequisites"`
 	// Newest is how many of a hundred deliveries go to the newest events while
 	// there is a backlog. 0: the records of a device keep their order. Otherwise
 	// records with a time of their own (snapshots, not registrations or states)
 	// may arrive out of it.
 	Newest int `yaml:"newest"`
+	// MaxPicture is the largest picture that the platform takes, counted
+	// without its Base64; a larger one is refused. 0: no limit, for the
+	// standard's is not known.
+	MaxPicture Size `yaml:"maxPicture"`
 }
 
 // CipherConfig is seal.Config as a person writes it.
@@ -126,7 +133,7 @@ func (s *Size) UnmarshalYAML(b []byte) error {
 func defaults() Config {
 	return Config{
 		Listen:   ":8080",
-		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8},
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Prerequisites: inOrder},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
 		Dedup:    DedupConfig{Window: 72 * time.Hour},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
@@ -292,6 +299,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
+	}
+	if !slices.Contains([]string{inOrder, strict, off}, c.Platform.Prerequisites) {
+		fail("platform.prerequisites: want order, strict or off, got %q", c.Platform.Prerequisites)
 	}
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)

@@ -188,6 +188,9 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	if err != nil {
 		return Retried{ID: id}, err
 	}
+	if why, err := p.newer(ctx, entries); why != "" || err != nil {
+		return Retried{ID: id, Reason: why}, err
+	}
 	admissions, err := p.store.Replace(ctx, time.Now(), id, entries)
 	if err != nil {
 		return Retried{ID: id}, err

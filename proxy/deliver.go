@@ -26,6 +26,7 @@ func (p *Proxy) Deliver(ctx context.Context, grace time.Duration) {
 	defer cut()
 	slots := make(chan struct{}, p.gen.Load().Config.Platform.Concurrency)
 	var under sync.WaitGroup
+	under.Go(func() { p.attend(ctx) })
 	idle := time.NewTimer(0)
 	defer idle.Stop()
 	for ctx.Err() == nil {
@@ -103,11 +104,15 @@ func (s *share) of(max, percent int) int { return (s.owed + max*percent) / 100 }
 // took accounts for n claims, when newest were asked for.
 func (s *share) took(newest, n, percent int) { s.owed = s.owed + n*percent - 100*min(newest, n) }
 
-// deliver brings one entry to the platform and settles it: load, open, seal,
-// post, verdict, settle. Whatever happens, the entry stays until the platform
-// has it or a person decides.
+// deliver brings one entry to the platform and settles it: load, open, wait
+// for what it refers to, seal, post, verdict, settle. Whatever happens, the
+// entry stays until the platform has it or a person decides. What has to wait
+// was not tried: then the action is 0.
 func (p *Proxy) deliver(ctx context.Context, c store.Claim) store.Action {
 	g := p.gen.Load()
+	if w, ok := p.gate.take(c.ID); ok && p.heldUp(ctx, g, c, []need{w.need}) {
+		return 0
+	}
 	buf := p.buffers.get(c.Size)
 	defer func() { p.buffers.put(buf) }()
 	sealed, err := p.store.Load(ctx, c.ID, buf)
@@ -129,9 +134,15 @@ func (p *Proxy) deliver(ctx context.Context, c store.Claim) store.Action {
 		p.settle(ctx, c, store.Outcome{Do: store.Bury, Reason: store.Reason{Class: store.Undecodable, Text: err.Error()}})
 		return store.Bury
 	}
+	if p.heldUp(ctx, g, c, p.needs(g, e.head.Interface, e.record.Doc)) {
+		return 0
+	}
 	verdict := p.post(ctx, g, e)
 	outcome := p.judge(g, c, verdict)
 	p.settle(ctx, c, outcome)
+	if ref := p.refOf(g, e.head.Interface, e.record.Doc); outcome.Do != store.Retry && ref != (store.Ref{}) {
+		p.gate.note(ref, false) // whether that was noted, the store knows
+	}
 	p.metrics.verdict(c.Labels.Interface, verdict, outcome.Do, c.Admitted)
 	p.tell(ctx, c, e, verdict, outcome)
 	return outcome.Do

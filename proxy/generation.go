@@ -78,7 +78,7 @@ func (s Site) Load() (*Generation, transform.Problems) {
 // LoadRules reads mappings and tables as cfg names them.
 func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
 	var ps transform.Problems
-	o := transform.Options{Catalogue: s.Catalogue, Sources: cfg.Sources}
+	o := transform.Options{Catalogue: s.Catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
 	if len(cfg.sourceAt) > 0 {
 		o.SourceAt = func(name string) transform.Problem { return cfg.sourceAt[name] }
 	}

@@ -110,7 +110,7 @@ func TestBadInput(t *testing.T) {
 		"forged handle":     {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", strings.Replace(nearSpecFace("2026-01-02 12:12:12"), jpeg(2000), "\x1ayiqiao:0000000000000000:0", 1), 200, iflytekOK, store.Undecodable, "broken json"},
 		"handle as a text":  {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", strings.Replace(nearSpecFace("2026-01-02 12:12:12"), jpeg(2000), "@blob:0", 1), 200, iflytekOK, store.Refused, "snapSmallImage (抓拍小图)"},
 		"dictionary miss":   {"POST", "/iflytek/api/v1/stk/rytxjl", "application/json", `{"accessType":"8","accessTime":"2026-01-02 12:12:12","accessControlNo":"3401020010010011150003","areaNo":"340102001001001","cardNo":"340102199001010015"}`, 200, iflytekOK, store.Refused, "accessType (通行方式): want a code of ZD018"},
-		"no mapping":        {"POST", "/iflytek/api/v1/rk", "application/json", `{"xm":"住户甲"}`, 200, iflytekOK, store.Unmapped, "no mapping of source iflytek matches"},
+		"no mapping":        {"POST", "/iflytek/api/v1/wd", "application/json", `{"xm":"住户甲"}`, 200, iflytekOK, store.Unmapped, "no mapping of source iflytek matches"},
 		"person unknown":    {"POST", "/hikvision/door-1", "application/json", passage("9999", 7), 200, "", store.Refused, `people.csv has no row "9999"`},
 		"not of interest":   {"POST", "/hikvision/door-1", "application/json", `{"eventType":"VMD"}`, 200, "", "", ""},
 		"part of no use":    {"POST", "/hikvision/door-1", multipart, "--B\r\n\r\n" + passage("1001", 7) + "\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n<html>\r\n--B--", 200, "", "", ""},

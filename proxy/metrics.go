@@ -120,18 +120,22 @@ var (
 	bytesDesc   = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
 	oldestDesc  = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
 	deadDesc    = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
+	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, earlierDesc} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	for pair, n := range c.p.gate.waitingFor() {
+		ch <- prometheus.MustNewConstMetric(earlierDesc, prometheus.GaugeValue, float64(n), pair[0], pair[1])
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	now := time.Now()

@@ -40,6 +40,7 @@ type Proxy struct {
 	started time.Time
 	ending  atomic.Bool
 	newest  share // Deliver's own
+	gate    *gate
 }
 
 // Options are what a Proxy is made of.
@@ -66,7 +67,7 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(),
 	}
 	p.works.New = newWork
 	if p.observe == nil {

@@ -38,6 +38,8 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 		return nil
 	})
 	all := f.Bool("all", false, "show, export, retry or drop all that the filters select")
+	waiting := f.Bool("waiting", false, "list what waits for the platform, or for a registration that it refers to (-class waiting), instead of dead letters")
+	again := f.Bool("again", false, "import registrations even if the platform has accepted the same before")
 	to := f.String("to", ".", "folder that export writes to: one .http file for each, which map and import read")
 	words, err := parse(f, args)
 	if err != nil {
@@ -52,7 +54,13 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	}
 	verb, ids := words[0], words[1:]
 	if verb == "import" {
-		return a.importEvents(ctx, std.out, ids)
+		return a.importEvents(ctx, std.out, ids, *again)
+	}
+	if *waiting {
+		if verb != "list" {
+			return usagef("%s: what waits can only be listed", verb)
+		}
+		return a.printWaiting(ctx, std.out, filter)
 	}
 	if *all && len(ids) == 0 {
 		list, err := a.listDead(ctx, filter)
@@ -146,19 +154,48 @@ func (a *adminClient) ask(ctx context.Context, method, path string, send []byte)
 }
 
 func (a *adminClient) listDead(ctx context.Context, filter url.Values) ([]proxy.DeadLetter, error) {
-	var all []proxy.DeadLetter
+	return listAll(ctx, a, "/-/dead", filter, func(d *proxy.DeadLetter) string { return d.ID })
+}
+
+// listAll asks for page after page.
+func listAll[T any](ctx context.Context, a *adminClient, path string, filter url.Values, id func(*T) string) ([]T, error) {
+	var all []T
 	q := maps.Clone(filter)
 	q.Set("limit", "1000")
 	for {
-		var page []proxy.DeadLetter
-		if err := a.call(ctx, "GET", "/-/dead?"+q.Encode(), &page); err != nil {
+		var page []T
+		if err := a.call(ctx, "GET", path+"?"+q.Encode(), &page); err != nil {
 			return nil, err
 		}
 		if all = append(all, page...); len(page) < 1000 {
 			return all, nil
 		}
-		q.Set("after", page[len(page)-1].ID)
+		q.Set("after", id(&page[len(page)-1]))
 	}
+}
+
+// printWaiting tells of each entry what it waits for. Those behind another one
+// of their device or code wait for that.
+func (a *adminClient) printWaiting(ctx context.Context, w io.Writer, filter url.Values) error {
+	list, err := listAll(ctx, a, "/-/waiting", filter, func(i *proxy.Waiting) string { return i.ID })
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		fmt.Fprintf(w, "%s  %s  %-10s %s %s\n    %s\n", i.ID, i.Admitted.Local().Format(time.DateTime), i.Interface, i.Source, i.Device, whyWaiting(&i))
+	}
+	fmt.Fprintf(w, "%d waiting\n", len(list))
+	return nil
+}
+
+func whyWaiting(i *proxy.Waiting) string {
+	switch {
+	case i.Reason == "":
+		return "not tried yet"
+	case i.Due.Before(time.Now()):
+		return i.Reason
+	}
+	return fmt.Sprintf("%s (again at %s)", i.Reason, i.Due.Local().Format(time.TimeOnly))
 }
 
 // summarizeDead counts dead letters, the most frequent first.
@@ -240,7 +277,7 @@ func (a *adminClient) exportDead(ctx context.Context, w io.Writer, ids []string,
 }
 
 // importEvents hands captured requests to the daemon as if they came now.
-func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []string) error {
+func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []string, again bool) error {
 	if len(names) == 0 {
 		return usagef("import: want .http files")
 	}
@@ -249,7 +286,7 @@ func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []str
 		if err != nil {
 			return err
 		}
-		answer, err := a.ask(ctx, "POST", "/-/events", data)
+		answer, err := a.ask(ctx, "POST", fmt.Sprintf("/-/events?again=%t", again), data)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -31,6 +31,11 @@ type Store interface {
 	// and it is answered only when that first admission is itself durable.
 	// Two entries of one call with one key: the second is a duplicate.
 	//
+	// An entry that Registers something is a duplicate by state, not by a key:
+	// if the latest version of that registration, which is the newest ready
+	// entry of it or, without one, the version accepted last, has the same
+	// Digest. So A, B, A are three versions, and A, A is one, however long ago.
+	//
 	// After ErrFull and ErrTooLarge nothing was stored. After any other error
 	// (ErrUncertain says it in a word), and after the context ended, the
 	// entries were admitted whole or not at all; sending them again is safe,
@@ -58,9 +63,17 @@ type Store interface {
 
 	// Settle ends a lease. Delivered removes the entry (its key lives on until
 	// it expires), Retry makes it due at At, Bury makes it a dead letter with
-	// Reason. ErrFenced: the lease had ended and the entry was given to another
+	// Reason. Delivered notes what the entry Registers as accepted, in the same
+	// atomic step; a buried version is not the latest any more. ErrFenced: the lease had ended and the entry was given to another
 	// or settled; nothing was changed.
 	Settle(ctx context.Context, now time.Time, c Claim, o Outcome) error
+
+	// Registered tells what is known of registrations, in the order of refs.
+	Registered(ctx context.Context, refs []Ref) ([]Registration, error)
+
+	// Hasten makes those of the ready entries that wait for their retry due at
+	// now. Ids of others are passed over, and leases stay as they are.
+	Hasten(ctx context.Context, now time.Time, ids []string) error
 
 	// Load appends the body of an entry to dst. ErrNotFound if there is none, a
 	// *CorruptError if it is damaged.
@@ -92,6 +105,27 @@ type Store interface {
 // nothing personal stands in an index. The zero Key is never a duplicate.
 type Key [16]byte
 
+// Ref names what is registered at the platform: a thing with a code of its own
+// that later records name. Its Key is a keyed hash, so that nothing personal
+// stands in an index; its Group is that of all entries that register it. The
+// zero Ref is nothing.
+type Ref struct {
+	Group string
+	Key   Key
+}
+
+// Registration is what a store knows of a Ref. It never expires.
+type Registration struct {
+	// Accepted is when a version was last delivered, and AcceptedID the entry
+	// that it was. Zero: never.
+	Accepted   time.Time
+	AcceptedID string
+	// Waiting is the oldest ready entry that registers it, admitted at Since;
+	// empty: there is none.
+	Waiting string
+	Since   time.Time
+}
+
 // Entry is what Admit stores.
 type Entry struct {
 	// ID is made by the caller, unique and ordered by time (NewID).
@@ -106,6 +140,14 @@ type Entry struct {
 	// Group keeps together what a store may spread over servers. All entries
 	// with one lane, and all with one key, have one group.
 	Group string
+	// Registers is what a delivery of the entry registers at the platform, and
+	// Digest tells the versions of it apart. Again admits a version that is the
+	// latest already. An entry that registers something needs no Key, and its
+	// Key is not looked at; all entries that register one Ref have one lane.
+	// A dead letter registers nothing.
+	Registers Ref
+	Digest    Key
+	Again     bool
 	// Labels are for lists and metrics. Nothing personal may stand in them.
 	Labels Labels
 	// Dead, if not nil, admits the entry as a dead letter at once.
@@ -129,7 +171,7 @@ type Reason struct {
 	Text  string // for a person; personal values are masked by the caller
 }
 
-// Class groups dead letters.
+// Class groups dead letters, and says of a ready entry what it waits for.
 type Class string
 
 // The classes of dead letters.
@@ -142,6 +184,7 @@ const (
 	Rejected      Class = "rejected"        // the platform refused it
 	GaveUp        Class = "gave-up"         // too many tries
 	Damaged       Class = "damaged"         // its body cannot be read any more
+	Waiting       Class = "waiting"         // no dead letter: an entry that waits for what it refers to
 )
 
 // Admission answers for one entry, in the order of the entries.

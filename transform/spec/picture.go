@@ -62,8 +62,12 @@ func (i *Interface) checkPicture(f *Field, v *Value) (want, got Phrase, ok bool)
 }
 
 func (i *Interface) checkBase64(text []byte) (want, got Phrase, ok bool) {
-	if head := text[:min(len(text), 32)]; bytes.HasPrefix(head, []byte("data:")) {
+	switch head := text[:min(len(text), 32)]; {
+	case bytes.HasPrefix(head, []byte("data:")):
 		return Phrase{"Base64 without a data: prefix", "不带 data: 前缀的 Base64"}, same(fmt.Sprintf("%q…", head)), false
+	case bytes.HasPrefix(head, []byte("http://")), bytes.HasPrefix(head, []byte("https://")):
+		// tplj of cldz is called 图片链接 and is none.
+		return wantPicture, Phrase{"a link", "链接"}, false
 	}
 	if n := len(text); n%4 != 0 || n == 0 {
 		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf(" %d 个字符，不是 4 的倍数（可能被截断）", n)}, false

@@ -34,6 +34,9 @@ type Options struct {
 	Records io.Writer
 	// Catalogue that records are proved against; nil: everything is taken.
 	Catalogue *spec.Catalogue
+	// Prerequisites refuses a record that refers to one which its caller has
+	// not registered yet (前置接入). It needs a Catalogue.
+	Prerequisites bool
 	// Keep is how many of the last records GET /-/records can show; 1000.
 	Keep int
 }
@@ -56,6 +59,7 @@ type Platform struct {
 	counts    Counts
 	kept      []Record
 	seen      map[[16]byte]bool
+	codes     map[registered]bool
 }
 
 // Record is one that was accepted.
@@ -86,7 +90,10 @@ func New(o Options) (*Platform, error) {
 	if o.Keep == 0 {
 		o.Keep = 1000
 	}
-	p := &Platform{opts: o, opener: opener, mux: http.NewServeMux(), seen: map[[16]byte]bool{}}
+	if o.Prerequisites && o.Catalogue == nil {
+		return nil, errors.New("prerequisites: want a catalogue, which tells them")
+	}
+	p := &Platform{opts: o, opener: opener, mux: http.NewServeMux(), seen: map[[16]byte]bool{}, codes: map[registered]bool{}}
 	p.mux.HandleFunc("POST /api/v1/{interface...}", p.take)
 	p.mux.HandleFunc("GET /-/records", p.records)
 	p.mux.HandleFunc("GET /-/counts", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Counts()) })
@@ -117,6 +124,7 @@ const (
 	CodeAppKey    = "1001"
 	CodeInterface = "1002"
 	CodeRecord    = "1003"
+	CodeEarlier   = "1004" // what it refers to is not registered
 )
 
 func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
@@ -146,11 +154,17 @@ func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
 	}
 	iface := r.PathValue("interface")
 	errs, known := p.prove(iface, doc)
+	var missing []string
+	if known {
+		missing = p.missing(iface, appKey, doc)
+	}
 	switch {
 	case !known:
 		p.refuse(w, CodeInterface, fmt.Sprintf("没有接口 %s", iface))
 	case len(errs) > 0:
 		p.refuse(w, CodeRecord, strings.Join(errs, "；"))
+	case len(missing) > 0:
+		p.refuse(w, CodeEarlier, strings.Join(missing, "；"))
 	case b.Code != "" && b.Code != "0":
 		p.refuse(w, b.Code, "按设定返回的错误码")
 	default:
@@ -214,6 +228,7 @@ func (p *Platform) keep(rec Record) error {
 	} else if len(p.seen) < maxSeen {
 		p.seen[key] = true
 	}
+	p.register(&rec)
 	rec.Received = time.Now()
 	if p.kept = append(p.kept, rec); len(p.kept) > p.opts.Keep {
 		p.kept = slices.Delete(p.kept, 0, len(p.kept)-p.opts.Keep)

@@ -74,8 +74,8 @@ func (s *Store) records(now time.Time, old string, entries []store.Entry) (recor
 			return nil, 0, fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(e.Body), s.opts.MaxEntry)
 		}
 		size += len(e.Body)
-		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now)}
-		if e.Key != (store.Key{}) {
+		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now), metaRegistry: registryOf(e)}
+		if e.Key != (store.Key{}) && m.Registers == nil {
 			m.Key, m.Expires = e.Key[:], nanos(now.Add(e.KeyTTL))
 		}
 		if i == 0 {
@@ -89,7 +89,13 @@ func (s *Store) records(now time.Time, old string, entries []store.Entry) (recor
 }
 
 func (t *txn) admit(now time.Time, e *store.Entry, r *record, old string) (store.Admission, error) {
-	if e.Key != (store.Key{}) {
+	m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now), metaRegistry: registryOf(e)}
+	if m.Registers != nil && !e.Again {
+		if first, err := t.unchanged(&m.metaRegistry); err != nil || first != "" {
+			return store.Admission{ID: first, Duplicate: true}, err
+		}
+	}
+	if e.Key != (store.Key{}) && m.Registers == nil {
 		first, err := t.known(now, e.Key)
 		if err != nil {
 			return store.Admission{}, err
@@ -102,7 +108,6 @@ func (t *txn) admit(now time.Time, e *store.Entry, r *record, old string) (store
 			return store.Admission{}, err
 		}
 	}
-	m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now)}
 	return store.Admission{ID: e.ID}, t.insert(&m, t.append(r))
 }
 
@@ -128,6 +133,9 @@ func (t *txn) insert(m *meta, p place) error {
 		t.count.dead++
 		t.count.deadBytes += int64(p.len)
 		return nil
+	}
+	if err := t.register(seq, &m.metaRegistry); err != nil {
+		return err
 	}
 	t.count.ready++
 	t.count.readyBytes += int64(p.len)

@@ -132,6 +132,9 @@ func (t *txn) settle(now time.Time, seq int64, lane string, o store.Outcome) err
 		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", max(at, nanos(now)), lane)
 		return err
 	case store.Delivered:
+		if err := t.accept(now, seq); err != nil {
+			return err
+		}
 		if _, err := t.remove(seq); err != nil {
 			return err
 		}

@@ -208,13 +208,16 @@ func (s *Store) prepare() error {
 	case schemaVersion:
 		return nil
 	case 0:
-		_, err := s.writer.Exec(schema)
+		_, err := s.writer.Exec(schema + registrySchema)
+		return err
+	case 1:
+		_, err := s.writer.Exec(registrySchema)
 		return err
 	}
 	return fmt.Errorf("the database has version %d, this yiqiao knows version %d: it was written by a newer one", user, schemaVersion)
 }
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Times are nanoseconds since 1970. A lane's row names its oldest ready entry
 // and since when (or from when on) that waits to be given out.

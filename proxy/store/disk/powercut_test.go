@@ -29,6 +29,8 @@ type life struct {
 	snaps   []map[string][]byte // of the index, since the last barrier
 	acked   map[string]store.Key
 	settled map[string]bool
+	latest  map[string]store.Entry // by lane: the newest version of what it registers
+	known   map[string]string      // by lane: the version accepted last
 }
 
 // mutant is a planted bug.
@@ -83,13 +85,19 @@ func (l *life) step() error {
 		l.n++
 		id := fmt.Sprintf("%06d", l.n)
 		e := entry(id, fmt.Sprint("lane", l.n%5), "k"+id, l.body(id))
-		if l.r.IntN(10) == 0 {
+		switch {
+		case l.r.IntN(10) == 0:
 			e.Dead = &store.Reason{Class: store.Refused, Text: "x"}
+		case l.r.IntN(4) == 0:
+			e = l.version(e)
 		}
 		if _, err := l.s.Admit(ctx, l.now, []store.Entry{e}); err != nil {
 			return err
 		}
 		l.acked[id] = e.Key
+		if e.Registers != (store.Ref{}) {
+			l.latest[e.Lane] = e
+		}
 	case k < 9:
 		claims, err := l.s.Claim(ctx, l.now, store.Want{Max: 2, Lease: time.Minute})
 		if err != nil {
@@ -105,6 +113,7 @@ func (l *life) step() error {
 			}
 			if o.Do == store.Delivered {
 				l.settled[c.ID] = true
+				l.accept(c)
 			}
 		}
 	default:
@@ -168,7 +177,13 @@ func (l *life) check() error {
 			return fmt.Errorf("%s was acknowledged and is lost", id)
 		}
 	}
+	if err := l.checkRegistry(there); err != nil {
+		return err
+	}
 	for id, key := range l.acked {
+		if key == (store.Key{}) {
+			continue
+		}
 		e := entry("again-"+id, "lane", "", nil)
 		e.Key = key
 		a, err := l.s.Admit(ctx, l.now, []store.Entry{e})
@@ -207,7 +222,7 @@ func (l *life) run() error {
 
 func newLife(t *testing.T, seed uint64, m mutant) *life {
 	l := &life{t: t, r: rand.New(rand.NewPCG(seed, 1)), folder: t.TempDir(), fs: newCrashFS(), mutant: m,
-		now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), acked: map[string]store.Key{}, settled: map[string]bool{}}
+		now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), acked: map[string]store.Key{}, settled: map[string]bool{}, latest: map[string]store.Entry{}, known: map[string]string{}}
 	l.fs.lazy, l.fs.lazyDir = m.lazy, m.lazyDir
 	return l
 }

@@ -33,6 +33,7 @@ type meta struct {
 	Dead     *store.Reason `json:"dead,omitempty"`
 	Admitted int64         `json:"admitted"`
 	Replaces string        `json:"replaces,omitempty"` // the dead letter that it took the place of
+	metaRegistry
 }
 
 // record is one that is to be written: its head with meta, and its body.

@@ -42,7 +42,7 @@ func (s *Store) openIndex() error {
 			return err
 		}
 	}
-	s.note("the index was damaged (%v) and is made anew from the log; it is kept as %s. Lost: dedup keys of entries whose log files are gone, and what had become of those whose log files are there: they are delivered again", err, aside)
+	s.note("the index was damaged (%v) and is made anew from the log; it is kept as %s. Lost: dedup keys of entries whose log files are gone, what was registered at the platform, and what had become of those whose log files are there: they are delivered again", err, aside)
 	return s.open()
 }
 
@@ -285,7 +285,9 @@ func (t *txn) again(r *found) error {
 			return err
 		}
 	} else if r.flags&flagMoved != 0 {
-		return nil // settled since
+		if settled, err := t.settledSince(m); settled || err != nil {
+			return err
+		}
 	}
 	if m.Replaces != "" {
 		if err := t.removeDead(m.Replaces); err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -117,6 +117,9 @@ func (t *txn) moveOne(m *meta, from place) error {
 	if err := t.key(m); err != nil {
 		return err
 	}
+	if err := t.registry(m); err != nil {
+		return err
+	}
 	body, err := t.log.read(from, nil)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func TestPartitionsAreFixed(t *testing.T) {
 		"none":           {Options{Partitions: -1}, "-1 partitions, want 1 to 1024"},
 		"too many":       {Options{Partitions: 1025}, "1025 partitions, want 1 to 1024"},
 		"a brace":        {Options{Prefix: "a{b"}, `prefix "a{b" contains a brace`},
-		"old layout":     {Options{Prefix: "old"}, `the keys of prefix "old" have layout "1", this program knows 2`},
+		"old layout":     {Options{Prefix: "old"}, `the keys of prefix "old" have layout "1", this program knows 3`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server.Do(t.Context(), "SET", "{old}:layout", "1")

@@ -109,7 +109,7 @@ func (s *Store) anyKnown(ctx context.Context, entries []store.Entry, batches []b
 	return false, nil
 }
 
-// pack makes the call of each partition. Each entry is ten arguments, in the
+// pack makes the call of each partition. Each entry is 13 arguments, in the
 // order of lib.lua.
 func (s *Store) pack(now time.Time, entries []store.Entry) ([]batch, error) {
 	total := 0
@@ -130,8 +130,12 @@ func (s *Store) pack(now time.Time, entries []store.Entry) ([]batch, error) {
 			key = e.Key[:]
 		}
 		state, reason := store.Ready, store.Reason{}
-		if e.Dead != nil {
+		var registers, digest []byte
+		switch {
+		case e.Dead != nil:
 			state, reason = store.Dead, *e.Dead
+		case e.Registers != (store.Ref{}):
+			key, registers, digest = nil, e.Registers.Key[:], e.Digest[:]
 		}
 		p := s.partition(e.Group)
 		if _, ok := at[p]; !ok {
@@ -141,7 +145,7 @@ func (s *Store) pack(now time.Time, entries []store.Entry) ([]batch, error) {
 		b := &out[at[p]]
 		b.entries = append(b.entries, i)
 		b.args = append(b.args, e.ID, order+int64(i), key, nanos(s.theirs(now.Add(e.KeyTTL))), e.Lane, labels,
-			string(state), string(reason.Class), reason.Text, e.Body)
+			string(state), string(reason.Class), reason.Text, e.Body, registers, digest, e.Again)
 	}
 	return out, nil
 }

@@ -51,7 +51,9 @@ const (
 	// maxCall bounds the bodies of one call: a server closes a connection
 	// whose query is longer than 1 GiB.
 	maxCall = 512 << 20
-	layout  = 2 // of the keys, see lua/lib.lua
+	// unregistered is the layout before registrations.
+	unregistered = 2
+	layout       = 3 // of the keys, see lua/lib.lua
 )
 
 // Options of a store; each zero value has a default.
@@ -171,7 +173,12 @@ func (s *Store) prepare(ctx context.Context) error {
 		return failure("open", err)
 	}
 	var version, partitions int
-	if _, err := fmt.Sscanf(text, "%d %d", &version, &partitions); err != nil || version != layout || partitions < 1 {
+	_, err = fmt.Sscanf(text, "%d %d", &version, &partitions)
+	if err == nil && version == unregistered { // its keys are good, but older programs must not touch it any more
+		version = layout
+		err = s.client.Set(ctx, key, fmt.Sprintf("%d %d", layout, partitions), 0).Err()
+	}
+	if err != nil || version != layout || partitions < 1 {
 		return fmt.Errorf("redis: the keys of prefix %q have layout %q, this program knows %d", s.options.Prefix, text, layout)
 	}
 	if s.options.Partitions != 0 && partitions != s.options.Partitions {

@@ -22,8 +22,8 @@ type scripts map[string]*redis.Script
 func scriptFlags() map[string]string {
 	return map[string]string{
 		"admit": "", "replace": "",
-		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom", "trim": "allow-oom",
-		"peek": "no-writes", "list": "no-writes", "stats": "no-writes",
+		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom", "trim": "allow-oom", "hasten": "allow-oom",
+		"peek": "no-writes", "list": "no-writes", "stats": "no-writes", "registered": "no-writes",
 	}
 }
 

@@ -32,6 +32,8 @@ func calls(f *fixture, ctx context.Context, c store.Claim, dead string) []struct
 	_, claim := f.s.Claim(ctx, f.now, store.Want{Max: 1, Lease: time.Minute})
 	extend := f.s.Extend(ctx, f.now, c, time.Hour)
 	settle := f.s.Settle(ctx, f.now, c, store.Outcome{Do: store.Delivered})
+	_, registered := f.s.Registered(ctx, []store.Ref{{Group: "z", Key: store.Key{9}}})
+	hasten := f.s.Hasten(ctx, f.now, []string{c.ID})
 	_, load := f.s.Load(ctx, c.ID, nil)
 	_, list := f.s.List(ctx, store.Filter{})
 	_, replace := f.s.Replace(ctx, f.now, dead, nil)
@@ -41,6 +43,7 @@ func calls(f *fixture, ctx context.Context, c store.Claim, dead string) []struct
 		err  error
 	}{
 		{"Admit", admit}, {"Claim", claim}, {"Extend", extend}, {"Settle", settle},
+		{"Registered", registered}, {"Hasten", hasten},
 		{"Load", load}, {"List", list}, {"Replace", replace}, {"Stats", stats},
 	}
 }

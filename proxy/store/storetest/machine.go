@@ -26,6 +26,7 @@ func checkModel(t *testing.T, open func(t *testing.T) store.Store) {
 			"extend":  m.extend,
 			"settle":  m.settle,
 			"replace": m.replace,
+			"hasten":  m.hasten,
 			"list":    m.list,
 			"later":   m.later,
 			"":        m.compare,
@@ -60,6 +61,11 @@ func (m *machine) entries(t *rapid.T, min int) []store.Entry {
 		}
 		if key := rapid.ByteRange(0, 3).Draw(t, "key"); key > 0 { // a key belongs to one group
 			e.Key = store.Key{key, group[0]}
+		}
+		if rapid.Bool().Draw(t, "registers") {
+			e.Registers = laneRef(lane, group)
+			e.Digest = store.Key{rapid.ByteRange(0, 1).Draw(t, "version")}
+			e.Again = rapid.IntRange(0, 4).Draw(t, "again") == 0
 		}
 		if rapid.IntRange(0, 4).Draw(t, "dead") == 0 {
 			e.Dead = &store.Reason{Class: m.class(t), Text: "at once"}
@@ -151,6 +157,21 @@ func (m *machine) settle(t *rapid.T) {
 	same(t, "Settle", answer{nil, err}, answer{nil, want})
 }
 
+func (m *machine) hasten(t *rapid.T) {
+	if len(m.ids) == 0 {
+		t.Skip("nothing to hasten")
+	}
+	ids := rapid.SliceOfN(rapid.SampledFrom(m.ids), 0, 3).Draw(t, "ids")
+	want := m.model.Hasten(context.Background(), m.now, ids)
+	err := m.s.Hasten(context.Background(), m.now, ids)
+	same(t, "Hasten", answer{nil, err}, answer{nil, want})
+}
+
+// laneRef is the one thing that entries of a lane register.
+func laneRef(lane, group string) store.Ref {
+	return store.Ref{Group: group, Key: store.Key{9, lane[0]}}
+}
+
 func (m *machine) list(t *rapid.T) {
 	f := store.Filter{
 		State:  rapid.SampledFrom([]store.State{"", store.Ready, store.Dead}).Draw(t, "state"),
@@ -177,6 +198,15 @@ func (m *machine) compare(t *rapid.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("Stats (-want +got):\n%s", diff)
+	}
+	refs := []store.Ref{laneRef("a", "east"), laneRef("b", "east"), laneRef("c", "west")}
+	wantRefs, _ := m.model.Registered(context.Background(), refs)
+	gotRefs, err := m.s.Registered(context.Background(), refs)
+	if err != nil {
+		t.Fatalf("Registered: %v", err)
+	}
+	if diff := cmp.Diff(wantRefs, gotRefs); diff != "" {
+		t.Fatalf("Registered (-want +got):\n%s", diff)
 	}
 	if len(m.ids) == 0 {
 		return

@@ -22,14 +22,18 @@ type Model struct {
 	token   int64
 	entries []*modelEntry // in order of admission
 	keys    map[store.Key]modelKey
+
+	accepted map[store.Key]modelVersion
 }
 
 type modelEntry struct {
-	info  store.Info
-	body  []byte
-	token int64
-	until time.Time // end of the lease; zero: not leased
-	turn  time.Time // of its lane, when it became the head
+	info store.Info
+
+	registers, digest store.Key
+	body              []byte
+	token             int64
+	until             time.Time // end of the lease; zero: not leased
+	turn              time.Time // of its lane, when it became the head
 }
 
 type modelKey struct {
@@ -38,7 +42,9 @@ type modelKey struct {
 }
 
 // NewModel returns an empty model without limits.
-func NewModel() *Model { return &Model{keys: map[store.Key]modelKey{}} }
+func NewModel() *Model {
+	return &Model{keys: map[store.Key]modelKey{}, accepted: map[store.Key]modelVersion{}}
+}
 
 // enter locks the model; the caller unlocks it if there is no error.
 func (m *Model) enter(ctx context.Context) error {
@@ -68,10 +74,19 @@ func (m *Model) admit(now time.Time, entries []store.Entry, replaced string) ([]
 	var out []store.Admission
 	var fresh []store.Entry
 	seen := map[store.Key]string{}
+	versions := map[store.Key]modelVersion{}
 	bytes := 0
 	for _, e := range entries {
 		if m.MaxEntry > 0 && len(e.Body) > m.MaxEntry {
 			return nil, store.ErrTooLarge
+		}
+		if ref := registers(&e); ref != (store.Key{}) {
+			e.Key = store.Key{}
+			if first, ok := m.unchanged(&e, versions); ok {
+				out = append(out, store.Admission{ID: first, Duplicate: true})
+				continue
+			}
+			versions[ref] = modelVersion{id: e.ID, digest: e.Digest}
 		}
 		if first, ok := m.known(now, e.Key, seen, replaced); ok {
 			out = append(out, store.Admission{ID: first, Duplicate: true})
@@ -116,7 +131,7 @@ func (m *Model) insert(now time.Time, e store.Entry) {
 	if e.Dead != nil {
 		info.State, info.Reason, info.Due = store.Dead, *e.Dead, time.Time{}
 	}
-	m.entries = append(m.entries, &modelEntry{info: info, body: slices.Clone(e.Body)})
+	m.entries = append(m.entries, &modelEntry{info: info, body: slices.Clone(e.Body), registers: registers(&e), digest: e.Digest})
 }
 
 func (m *Model) remove(id string) {
@@ -250,6 +265,9 @@ func (m *Model) Settle(ctx context.Context, now time.Time, c store.Claim, o stor
 	e.token, e.until = 0, time.Time{}
 	switch o.Do {
 	case store.Delivered:
+		if e.registers != (store.Key{}) {
+			m.accepted[e.registers] = modelVersion{c.ID, e.digest, now}
+		}
 		m.remove(c.ID)
 	case store.Retry:
 		e.info.Due, e.info.Reason = o.At, o.Reason

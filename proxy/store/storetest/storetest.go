@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts Options) {
 	}{
 		{"Admit", admitRules},
 		{"Lease", leaseRules},
+		{"Registry", registryRules},
 		{"List", listRules},
 		{"Replace", replaceRules},
 		{"Life", lifeRules},
@@ -70,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts Options) {
 		t.Run("Full", func(t *testing.T) { oneGroup(checkFull)(newFixture(t, opts.Small(t))) })
 	}
 	if opts.Reopen != nil {
+		t.Run("ReopenRegistry", func(t *testing.T) { checkRegistryReopen(newFixture(t, open(t)), opts.Reopen) })
 		t.Run("Reopen", func(t *testing.T) { checkReopen(newFixture(t, open(t)), opts.Reopen) })
 	}
 	t.Run("Model", func(t *testing.T) { checkModel(t, open) })

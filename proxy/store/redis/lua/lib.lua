@@ -19,6 +19,9 @@
 --   bytes      HASH    bytes of bodies: ready, dead
 --   first      HASH    dedup key -> id of the entry that brought it
 --   expiry     ZSET    dedup keys by when they expire (us)
+--   v:<ref>    ZSET    ids of the ready entries that register a thing by seq
+--   accepted   HASH    thing -> its version accepted last: when (19 digits),
+--                      its digest (16 bytes) and the id of its entry
 --   seq                order of the last admission: microseconds of the clock
 --                      of the process that admitted it, but always greater
 --                      than the one before, so that partitions can be merged
@@ -32,6 +35,7 @@ local function us(time) return string.sub(time, 1, 16) end
 local function entry(id) return P .. 'e:' .. id end
 local function body(id) return P .. 'b:' .. id end
 local function lane(name) return P .. 'l:' .. name end
+local function versions(ref) return P .. 'v:' .. ref end
 
 -- wake lets a lane wait for its head, whoever that is now, behind those that
 -- wait already. Times of 16 digits compare as text.
@@ -73,6 +77,28 @@ local function remove(id, state)
   call('DEL', entry(id), body(id))
 end
 
+-- unchanged returns the id of the latest version of a registration if it has
+-- this digest.
+local function unchanged(ref, digest)
+  local id, same = call('ZRANGE', versions(ref), -1, -1)[1], nil
+  if id then
+    same = call('HGET', entry(id), 'digest') == digest
+  else
+    local accepted = call('HGET', P .. 'accepted', ref)
+    id = accepted and string.sub(accepted, 36)
+    same = accepted and string.sub(accepted, 20, 35) == digest
+  end
+  return same and id or nil
+end
+
+-- forget takes a version out of those that wait; accepted is when it was, or nil.
+local function forget(id, accepted)
+  local e = call('HMGET', entry(id), 'registers', 'digest')
+  if not e[1] then return end
+  call('ZREM', versions(e[1]), id)
+  if accepted then call('HSET', P .. 'accepted', e[1], accepted .. e[2] .. id) end
+end
+
 -- insert stores an entry, given as by pack in Go.
 local function insert(now, e)
   local size = string.len(e.body)
@@ -91,6 +117,10 @@ local function insert(now, e)
     call('HSET', P .. 'first', e.key, e.id)
     call('ZADD', P .. 'expiry', us(e.expires), e.key)
   end
+  if e.registers ~= '' then
+    call('HSET', entry(e.id), 'registers', e.registers, 'digest', e.digest)
+    call('ZADD', versions(e.registers), seq, e.id)
+  end
   if e.state == 'ready' then
     call('ZADD', lane(e.lane), seq, e.id)
     call('ZADD', P .. 'due', 'NX', us(now), e.lane)
@@ -102,14 +132,20 @@ end
 -- a duplicate, '0' else, for each. An entry that is there under its own id
 -- was admitted by a call whose answer got lost: it is answered as then.
 -- replaced is the id of a dead letter just removed, or ''.
+local fields = 13
 local function admit(now, replaced)
   local out = {}
-  for i = 3, #ARGV, 10 do
+  for i = 3, #ARGV, fields do
     local e = {
       id = ARGV[i], order = ARGV[i + 1], key = ARGV[i + 2], expires = ARGV[i + 3], lane = ARGV[i + 4],
       labels = ARGV[i + 5], state = ARGV[i + 6], class = ARGV[i + 7], text = ARGV[i + 8], body = ARGV[i + 9],
+      registers = ARGV[i + 10], digest = ARGV[i + 11], again = ARGV[i + 12],
     }
     local first = known(now, e.key)
+    if e.registers ~= '' then
+      first = unchanged(e.registers, e.digest)
+      if e.again == '1' and first ~= e.id then first = nil end
+    end
     if first == replaced then first = nil end
     if call('EXISTS', entry(e.id)) == 1 then first = e.id end
     if not first then insert(now, e) end

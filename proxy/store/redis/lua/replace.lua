@@ -6,7 +6,7 @@ if call('HGET', entry(id), 'state') == 'dead' then
   remove(id, 'dead')
   return admit(now, id)
 end
-for i = 3, #ARGV, 10 do
+for i = 3, #ARGV, fields do
   if call('EXISTS', entry(ARGV[i])) == 1 then return admit(now, '') end
 end
 return false

@@ -8,11 +8,13 @@ else
   call('ZREM', lane(name), id)
 end
 if action == 'delivered' then
+  forget(id, ARGV[1])
   remove(id, 'ready')
 else
   call('HINCRBY', entry(id), 'attempts', ARGV[6])
 end
 if action == 'bury' then
+  forget(id)
   local e = call('HMGET', entry(id), 'size', 'seq')
   call('HSET', entry(id), 'token', 0, 'until', '', 'due', '', 'state', 'dead', 'class', ARGV[7], 'text', ARGV[8])
   call('ZREM', P .. 'ready', id)
