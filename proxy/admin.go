@@ -26,6 +26,9 @@ import (
 //	POST /-/events            a captured request (.http) is taken as if it came
 //	                          now; ?again=true: registrations are sent even if
 //	                          they are unchanged
+//	GET  /-/import            whose records an import would be
+//	POST /-/import/{interface}?again=true
+//	                          JSON lines: a record each, told what became of it
 //	GET  /-/store             what the store holds
 //	GET  /-/waiting           list what waits, with why; filters as below,
 //	                          class=waiting for what waits for a registration
@@ -45,6 +48,8 @@ func (p *Proxy) Admin() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("POST /-/events", p.importEvent)
+	mux.HandleFunc("GET /-/import", p.importSite)
+	mux.HandleFunc("POST /-/import/{interface...}", p.importRecords)
 	mux.HandleFunc("GET /-/dead/{id}/original", p.exportDead)
 	mux.HandleFunc("GET /-/waiting", p.listWaiting)
 	mux.HandleFunc("GET /-/dead", p.listDead)

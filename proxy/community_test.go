@@ -57,7 +57,7 @@ func community() []kindOfThing {
 func exampleOf(t *testing.T, i *spec.Interface) map[string]any {
 	t.Helper()
 	record := map[string]any{}
-	if err := json.Unmarshal([]byte(i.Examples[0]), &record); err != nil {
+	if err := json.Unmarshal([]byte(i.Examples[0].JSON), &record); err != nil {
 		t.Fatal(err)
 	}
 	for name, v := range record {

@@ -77,6 +77,20 @@ func (s Site) Load() (*Generation, transform.Problems) {
 
 // LoadRules reads mappings and tables as cfg names them.
 func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
+	o, ps := s.options(cfg)
+	rules, more := transform.Load(o)
+	return rules, append(ps, more...)
+}
+
+// LoadMapping compiles a mapping of rows with the site's tables; see
+// transform.LoadRows.
+func (s Site) LoadMapping(cfg *Config, fileName string, data []byte) (*transform.Rules, transform.Problems) {
+	o, ps := s.options(cfg)
+	rules, more := transform.LoadRows(o, fileName, data)
+	return rules, append(ps, more...)
+}
+
+func (s Site) options(cfg *Config) (transform.Options, transform.Problems) {
 	var ps transform.Problems
 	o := transform.Options{Catalogue: s.Catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
 	if len(cfg.sourceAt) > 0 {
@@ -100,8 +114,7 @@ func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
 		ps = append(ps, more...)
 		o.Tables = append(o.Tables, t)
 	}
-	rules, more := transform.Load(o)
-	return rules, append(ps, more...)
+	return o, ps
 }
 
 func tableNames(m map[string]string) []string {

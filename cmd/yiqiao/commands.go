@@ -40,6 +40,7 @@ func commands() []command {
 		{"check", "[-site DIR]", "load everything, print every problem, touch nothing", runCheck},
 		{"test", "[-site DIR] [-run RE] [-update]", "run the cases beside the mappings", runTest},
 		{"map", "[-site DIR] [-trace] [-seal] VENDOR/EVENT [FILE]", "one payload in (a file or standard input), its records out", runMap},
+		{"import", "-to INTERFACE FILE [-site DIR] [-dry-run] | -template INTERFACE [FILE]", "register what stands in a sheet: CSV, XLSX or JSON lines; or an empty sheet to fill in", runImport},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters, map them again, drop them", runDead},
 		{"store", "stats|verify|rekey [-site DIR]", "what the store holds, whether it is sound; a new key that seals it", runStore},
 		{"platform", "-listen ADDR -private-key FILE -records FILE", "a simulated platform", runPlatform},

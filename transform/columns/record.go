@@ -54,6 +54,9 @@ func (m *maker) row(nth int, cells []string) {
 	for n := range m.slots {
 		s := &m.slots[n]
 		if s.field == nil {
+			if sheet.Trim(m.names[n]) == "" && sheet.Trim(at(cells, n)) != "" {
+				m.wrong = append(m.wrong, fmt.Sprintf("第 %d 列有内容，却没有列名：请写上列名，或删掉这一列（表头不能是合并的单元格）", n+1))
+			}
 			continue
 		}
 		text, wrong := Text(at(cells, n))
@@ -74,7 +77,7 @@ func (m *maker) row(nth int, cells []string) {
 		case nth == 0:
 			m.single[s.index] = text
 		case m.single[s.index] != text:
-			m.tell(n, "与上一行是同一个%s，这一格却不同：同一条记录的各行除了%s以外要一样", m.identityLabel(), m.listLabel())
+			m.tell(n, "与上一行是同一个%s，这一格却不同：同一条记录的各行除了%s以外要一样", m.identityLabel(), m.ListLabel())
 		}
 	}
 	for _, o := range objects {
@@ -89,7 +92,8 @@ func (c *Columns) identityLabel() string {
 	return c.iface.Fields[c.iface.Identity[len(c.iface.Identity)-1]].Label
 }
 
-func (c *Columns) listLabel() string {
+// ListLabel names the list that several rows of one record may have: 居住信息.
+func (c *Columns) ListLabel() string {
 	for n := range c.iface.Fields {
 		if f := &c.iface.Fields[n]; f.Type == spec.List {
 			return f.Label
