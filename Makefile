@@ -22,7 +22,7 @@ check:
 # One run, three programs for one job: floor (the unavoidable passes), product,
 # naive. Ratios count; bench.json holds the figures.
 bench:
-	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^BenchmarkHotPath$$" -benchtime 1s -count=1 ./proxy
+	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^Benchmark(HotPath|Validation)$$" -benchtime 1s -count=1 ./proxy
 
 FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad transform:FuzzReadCapture transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
 	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/platform:FuzzDictionary proxy/store/disk:FuzzReadRecord

@@ -96,14 +96,14 @@ func TestEachInterfaceRefused(t *testing.T) {
 		value any    // nil: the field is left out
 		want  string // how the reason begins
 	}{
-		"xq":         {"dtzbj", "117.198149,31.840765;117.198719,31.840920", `dtzbj (地图坐标集): want at least 3 points lng,lat separated by ;, got "117.198149,31.840765;117.198719,31.840920"`},
+		"xq":         {"dtzbj", "117.198149,31.840765;117.198719,31.840920", `dtzbj (地图坐标集): want at least 3 points longitude,latitude with ; between, got 2 points`},
 		"crk":        {"lx", "东门", `lx (出入口类型): want an integer, got "东门"`},
 		"rk":         {"jzxxList", []any{map[string]any{"fwbm": "340102001001001001012201", "yhzgxdm": "0"}, map[string]any{"fwbm": "340102001001001001012202"}}, `jzxxList[1].yhzgxdm (与房主关系): want a value, got nothing`},
 		"wyry":       {"ryjsdm", "1", `ryjsdm (人员角色代码): want 2 characters, got 1: "1"`},
 		"ld":         {"lcs", 128, `lcs (楼层数): want an integer from 0 to 127, got the number 128`},
 		"fw":         {"fwztdm", "3", `fwztdm (房屋状态代码): want a code of ZD014 房屋状态代码 (1 出租, 2 自住, 4 空置, 9 其他), got "3"`},
 		"gj":         {"gjmc", strings.Repeat("杆", 41), `gjmc (杆件名称): want at most 40 characters, got 41: "` + strings.Repeat("杆", 41) + `"`},
-		"zpj":        {"jd", "E117.303113", `jd (经度): want degrees with 6 decimal places (BD-09), like 117.302269, got "E117.303113"`},
+		"zpj":        {"jd", "E117.303113", `jd (经度): want a longitude with 6 decimal places (BD-09), like 117.302269, got "E117.303113"`},
 		"mjxt":       {"mjxtbm", "3401020050030011130001x", `mjxtbm (门禁系统编码): want 22 characters, got 23: "3401020050030011130001x"`},
 		"clxx":       {"czxm", nil, `czxm (车主姓名): want a value, got nothing`},
 		"cldz":       {"tplj", "http://192.0.2.9/gate.jpg", `tplj (图片链接): want a picture in Base64, got a link`},

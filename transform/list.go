@@ -117,7 +117,7 @@ func assignList(f *spec.Field, out *spec.Value, v any) error {
 	for n, el := range elements {
 		members, ok := el.(map[string]any)
 		if !ok {
-			out.Items[n] = spec.Value{Kind: spec.Other, Text: kind(el)}
+			out.Items[n] = kindOf(el)
 			continue
 		}
 		items := make([]spec.Value, len(f.Fields))
@@ -132,17 +132,19 @@ func assignList(f *spec.Field, out *spec.Value, v any) error {
 	return nil
 }
 
-// kind names what stands in a list in place of an object, without showing it.
-func kind(v any) string {
-	switch v.(type) {
+// kindOf is what stands in a list in place of an object: only its kind is told.
+func kindOf(v any) spec.Value {
+	switch v := v.(type) {
 	case nil:
-		return "nothing"
-	case string:
-		return "a text"
+		return spec.Value{}
+	case string, *event.Blob:
+		return spec.Value{Kind: spec.Text}
 	case int, float64:
-		return "a number"
+		return spec.Value{Kind: spec.Number}
+	case []any:
+		return spec.Value{Kind: spec.Array, Items: make([]spec.Value, len(v))}
 	}
-	return describe(v)
+	return spec.Value{Kind: spec.Other}
 }
 
 // appendList writes a list of objects as JSON.

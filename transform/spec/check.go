@@ -168,12 +168,12 @@ func (c *checker) objects(f *Field, v *Value) {
 		return
 	}
 	if n := len(v.Items); n < f.Min || f.Max > 0 && n > f.Max {
-		c.breach(f, RuleLength, f.wantLength(), Phrase{strconv.Itoa(n), fmt.Sprintf(" %d 个", n)})
+		c.breach(f, RuleLength, f.wantLength(), Phrase{strconv.Itoa(n), fmt.Sprintf("%d 个", n)})
 	}
 	for n := range v.Items {
 		item := &v.Items[n]
 		if item.Kind != Object || len(item.Items) != len(f.Fields) {
-			c.breach(f, RuleType, wantObject, f.got(item))
+			c.breach(f, RuleType, wantObject, item.kind())
 			c.out[len(c.out)-1].Path = elementPath(f, n)
 			continue
 		}

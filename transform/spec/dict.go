@@ -86,22 +86,15 @@ func (d *Dict) index() (again string) {
 // want lists a dictionary's values, those of a long one in part.
 func (d *Dict) want() Phrase {
 	const most = 8
-	var b strings.Builder
-	for n, e := range d.Entries {
-		if n == most {
-			b.WriteString(" …")
-			break
-		}
-		if n > 0 {
-			b.WriteString(" ")
-		}
-		b.WriteString(e.Code + " " + e.Label)
-		if n < len(d.Entries)-1 {
-			b.WriteString(",")
-		}
+	var list []string
+	for _, e := range d.Entries[:min(most, len(d.Entries))] {
+		list = append(list, e.Code+" "+e.Label)
+	}
+	if len(d.Entries) > most {
+		list = append(list, "…")
 	}
 	return Phrase{
-		fmt.Sprintf("a code of %s %s (%s)", d.Code, d.Name, b.String()),
-		fmt.Sprintf("字典 %s %s 的代码（%s）", d.Code, d.Name, strings.ReplaceAll(b.String(), ",", "、")),
+		fmt.Sprintf("a code of %s %s (%s)", d.Code, d.Name, strings.Join(list, ", ")),
+		fmt.Sprintf("字典 %s %s的代码（%s）", d.Code, d.Name, strings.Join(list, "；")),
 	}
 }

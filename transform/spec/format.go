@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -25,8 +26,8 @@ var formats = []struct {
 	name string
 	want Phrase
 }{
-	GF001: {"GF001", Phrase{"degrees with 6 decimal places (BD-09), like 117.302269", "经纬度，6 位小数（百度坐标），如 117.302269"}},
-	GF002: {"GF002", Phrase{"at least 3 points lng,lat separated by ;", "至少 3 个点“经度,纬度”，以 ; 分隔"}},
+	GF001: {"GF001", Phrase{"a longitude with 6 decimal places (BD-09), like 117.302269", "6 位小数的经度（百度坐标），如 117.302269"}},
+	GF002: {"GF002", Phrase{"at least 3 points longitude,latitude with ; between", "至少 3 个点的“经度,纬度”，点之间用 ; 分隔"}},
 	GF003: {"GF003", same("yyyy-MM-dd")},
 	GF004: {"GF004", same("yyyy-MM-dd HH:mm:ss")},
 	GF005: {"GF005", wantPicture},
@@ -37,8 +38,9 @@ var formats = []struct {
 func (f Format) String() string { return formats[f].name }
 
 var (
+	latitude    = Phrase{"a latitude with 6 decimal places (BD-09), like 31.895847", "6 位小数的纬度（百度坐标），如 31.895847"}
 	insideChina = Phrase{"a place in China (longitude 73 to 136, latitude 3 to 54)", "中国境内的经纬度（经度 73–136，纬度 3–54）"}
-	sixPlaces   = Phrase{"6 decimal places", " 6 位小数"}
+	sixPlaces   = Phrase{"6 decimal places", "6 位小数"}
 )
 
 // format checks a text against its field's format. What the standard prints is
@@ -51,10 +53,9 @@ func (c *checker) format(f *Field, v *Value) {
 	case NoFormat:
 		return
 	case GF001:
-		// The standard names longitude jd and latitude wd wherever they stand.
-		ok, doubt = checkDegrees(v.Text, f.Name == "wd")
+		c.degrees(f, v)
 	case GF002:
-		ok, doubt = checkPolygon(v.Text)
+		c.polygon(f, v.Text)
 	case GF003:
 		ok = len(v.Text) == 10 && isDate(v.Text)
 	case GF004:
@@ -71,6 +72,21 @@ func (c *checker) format(f *Field, v *Value) {
 	if !ok {
 		c.breach(f, RuleFormat, formats[f.Format].want, f.got(v))
 	} else if doubt.English != "" {
+		c.warn(f, RuleFormat, doubt, f.got(v))
+	}
+}
+
+// degrees checks GF001. The standard names longitude jd and latitude wd
+// wherever they stand.
+func (c *checker) degrees(f *Field, v *Value) {
+	want := formats[GF001].want
+	if f.Name == "wd" {
+		want = latitude
+	}
+	switch ok, doubt := checkDegrees(v.Text, f.Name == "wd"); {
+	case !ok:
+		c.breach(f, RuleFormat, want, f.got(v))
+	case doubt.English != "":
 		c.warn(f, RuleFormat, doubt, f.got(v))
 	}
 }
@@ -97,37 +113,47 @@ func checkDegrees(s string, latitude bool) (ok bool, doubt Phrase) {
 	return true, doubt
 }
 
-// checkPolygon checks GF002. The standard's text says that points are
-// separated by commas, its examples use semicolons: those are taken. The last
-// point may be the first once more, as in the standard's example; it does not
-// count.
-func checkPolygon(s string) (ok bool, doubt Phrase) {
+// polygon checks GF002. The standard's text says that points are separated by
+// commas, its examples use semicolons: those are taken. The last point may be
+// the first once more, as in the standard's example; it does not count. Of
+// points that only look wrong the first is told.
+func (c *checker) polygon(f *Field, s string) {
 	var first, last string
-	points := 0
+	points, doubted := 0, false
 	for point := range strings.SplitSeq(strings.TrimSuffix(s, ";"), ";") {
-		lng, lat, two := strings.Cut(point, ",")
-		if !two {
-			return false, doubt
-		}
-		okLng, d1 := checkDegrees(strings.TrimSpace(lng), false)
-		okLat, d2 := checkDegrees(strings.TrimSpace(lat), true)
-		if !okLng || !okLat {
-			return false, doubt
-		}
-		for _, d := range []Phrase{d1, d2} {
-			if doubt.English == "" {
-				doubt = d
-			}
-		}
-		if last = strings.TrimSpace(point); points == 0 {
+		points++
+		last = strings.TrimSpace(point)
+		if points == 1 {
 			first = last
 		}
-		points++
+		lng, lat, two := strings.Cut(last, ",")
+		okLng, doubt := checkDegrees(strings.TrimSpace(lng), false)
+		okLat, more := checkDegrees(strings.TrimSpace(lat), true)
+		if !two || !okLng || !okLat {
+			c.breach(f, RuleFormat, formats[GF002].want, gotPoint(points, last))
+			return
+		}
+		if doubt.English == "" {
+			doubt = more
+		}
+		if doubt.English != "" && !doubted {
+			doubted = true
+			c.warn(f, RuleFormat, doubt, gotPoint(points, last))
+		}
 	}
 	if points > 1 && first == last {
 		points--
 	}
-	return points >= 3, doubt
+	if points < 3 {
+		c.breach(f, RuleFormat, formats[GF002].want, Phrase{fmt.Sprintf("%d points", points), fmt.Sprintf("%d 个点", points)})
+	}
+}
+
+func gotPoint(n int, point string) Phrase {
+	if len(point) > 64 {
+		point = point[:64] + "…"
+	}
+	return Phrase{fmt.Sprintf("%q as point %d", point, n), fmt.Sprintf("第 %d 个点 %q", n, point)}
 }
 
 // isDate tells whether s, of 10 bytes, is a day of the calendar.

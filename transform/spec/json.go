@@ -19,14 +19,16 @@ func (i *Interface) CheckJSON(doc []byte) []Violation {
 
 // values reads a document. They are nil if it is none.
 func (i *Interface) values(doc []byte) ([]Value, []Violation) {
-	notObject := Violation{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", " JSON 对象"}, Got: Phrase{"broken JSON", "无法解析的内容"}}
+	notObject := func(got Phrase) []Violation {
+		return []Violation{{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", "JSON 对象"}, Got: got}}
+	}
 	if !gjson.ValidBytes(doc) {
-		return nil, []Violation{notObject}
+		return nil, notObject(Phrase{"broken JSON", "无法解析的内容"})
 	}
 	root := gjson.ParseBytes(doc)
 	if !root.IsObject() {
-		notObject.Got = same(root.Type.String())
-		return nil, []Violation{notObject}
+		v := kindOf(root)
+		return nil, notObject(v.kind())
 	}
 	r := reader{iface: i}
 	return r.object(i.Fields, "", root), r.out
@@ -49,7 +51,7 @@ func (r *reader) object(fields []Field, prefix string, doc gjson.Result) []Value
 		case seen[name]:
 			r.strange(prefix, name, again)
 		case n < 0:
-			r.strange(prefix, name, Violation{Rule: RuleUnknown, Severity: Warning, Want: Phrase{"a field of " + r.iface.Name, r.iface.Title + "的属性"}, Got: Phrase{"another", "其他属性"}})
+			r.strange(prefix, name, Violation{Rule: RuleUnknown, Severity: Warning, Want: Phrase{"a field of " + r.iface.Name, r.iface.Title + "的属性"}, Got: Phrase{"another", "别的属性"}})
 		default:
 			values[n] = r.value(&fields[n], prefix, v)
 		}
@@ -86,8 +88,7 @@ func (r *reader) value(f *Field, prefix string, v gjson.Result) Value {
 	}
 	list := Value{Kind: Array, Items: []Value{}}
 	v.ForEach(func(_, element gjson.Result) bool {
-		// What it should have been is masked field by field: it is not shown.
-		item := Value{Kind: Other, Text: "JSON " + element.Type.String()}
+		item := kindOf(element)
 		if element.IsObject() {
 			item = Value{Kind: Object, Items: r.object(f.Fields, prefix+elementPath(f, len(list.Items))+".", element)}
 		}
@@ -95,4 +96,19 @@ func (r *reader) value(f *Field, prefix string, v gjson.Result) Value {
 		return true
 	})
 	return list
+}
+
+// kindOf is a value of the right kind that holds nothing.
+func kindOf(v gjson.Result) Value {
+	switch {
+	case v.Type == gjson.Null:
+		return Value{}
+	case v.Type == gjson.String:
+		return Value{Kind: Text}
+	case v.Type == gjson.Number:
+		return Value{Kind: Number}
+	case v.IsArray():
+		return Value{Kind: Array, Items: make([]Value, len(v.Array()))}
+	}
+	return Value{Kind: Other}
 }

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -46,20 +45,20 @@ func (f *Field) wantLength() Phrase {
 	case f.Max == 0:
 		return Phrase{fmt.Sprintf("at least %d %s", f.Min, of), fmt.Sprintf("至少 %d 个%s", f.Min, unit)}
 	case f.Min == f.Max:
-		return Phrase{fmt.Sprintf("%d %s", f.Max, of), fmt.Sprintf(" %d 个%s", f.Max, unit)}
+		return Phrase{fmt.Sprintf("%d %s", f.Max, of), fmt.Sprintf("%d 个%s", f.Max, unit)}
 	case f.Min > 0:
-		return Phrase{fmt.Sprintf("%d to %d %s", f.Min, f.Max, of), fmt.Sprintf(" %d 到 %d 个%s", f.Min, f.Max, unit)}
+		return Phrase{fmt.Sprintf("%d to %d %s", f.Min, f.Max, of), fmt.Sprintf("%d 到 %d 个%s", f.Min, f.Max, unit)}
 	}
 	return Phrase{fmt.Sprintf("at most %d %s", f.Max, of), fmt.Sprintf("最多 %d 个%s", f.Max, unit)}
 }
 
 func (f *Field) gotLength(v *Value, n int) Phrase {
 	g := f.got(v)
-	return Phrase{fmt.Sprintf("%d: %s", n, g.English), fmt.Sprintf(" %d 个：%s", n, g.Chinese)}
+	return Phrase{fmt.Sprintf("%d: %s", n, g.English), fmt.Sprintf("%d 个：%s", n, g.Chinese)}
 }
 
 func (r *Range) want() Phrase {
-	return Phrase{fmt.Sprintf("an integer from %d to %d", r.Low, r.High), fmt.Sprintf(" %d 到 %d 的整数", r.Low, r.High)}
+	return Phrase{fmt.Sprintf("an integer from %d to %d", r.Low, r.High), fmt.Sprintf("%d 到 %d 的整数", r.Low, r.High)}
 }
 
 // wantPrefix says that another field begins with this one's value.
@@ -71,6 +70,9 @@ func (f *Field) wantPrefix(v *Value) Phrase {
 // got shows a value, masked and cut.
 func (f *Field) got(v *Value) Phrase {
 	const most = 64
+	if f.Type == List {
+		return v.kind() // its fields are masked one by one, if at all
+	}
 	switch v.Kind {
 	case Missing:
 		return nothing
@@ -78,10 +80,8 @@ func (f *Field) got(v *Value) Phrase {
 		return Phrase{fmt.Sprintf("a picture of %d bytes", len(v.Data)), fmt.Sprintf("图片（%d 字节）", len(v.Data))}
 	case Number:
 		return Phrase{"the number " + f.Masked(v.Text), "数字 " + f.Masked(v.Text)}
-	case Array:
-		return Phrase{fmt.Sprintf("a list of %d", len(v.Items)), fmt.Sprintf("列表（%d 项）", len(v.Items))}
-	case Object:
-		return wantObject
+	case Array, Object:
+		return v.kind()
 	case Other:
 		return same(f.Masked(v.Text))
 	}
@@ -92,12 +92,24 @@ func (f *Field) got(v *Value) Phrase {
 	return same(fmt.Sprintf("%q", s))
 }
 
-// size says how large a picture is.
-func size(bytes int) Phrase {
-	return Phrase{fmt.Sprintf("%d bytes", bytes), fmt.Sprintf(" %d 字节", bytes)}
+// kind says what a value is, and nothing of what it holds.
+func (v *Value) kind() Phrase {
+	switch v.Kind {
+	case Missing:
+		return nothing
+	case Text, Picture:
+		return Phrase{"a text", "文本"}
+	case Number:
+		return Phrase{"a number", "数字"}
+	case Array:
+		return Phrase{fmt.Sprintf("a list of %d", len(v.Items)), fmt.Sprintf("列表（%d 项）", len(v.Items))}
+	case Object:
+		return wantObject
+	}
+	return Phrase{"another value", "别的值"}
 }
 
-// listed joins what a message lists.
-func listed(list []string) Phrase {
-	return Phrase{strings.Join(list, ", "), strings.Join(list, "、")}
+// size says how large a picture is.
+func size(bytes int) Phrase {
+	return Phrase{fmt.Sprintf("%d bytes", bytes), fmt.Sprintf("%d 字节", bytes)}
 }

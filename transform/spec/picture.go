@@ -31,7 +31,7 @@ func (c *checker) picture(f *Field, v *Value) {
 	}
 	if n, most := v.pictureSize(), c.iface.maxPicture; most > 0 && n > most {
 		w := size(most)
-		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, "不超过" + w.Chinese + "的图片"}, size(n))
+		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, spaced("不超过", w.Chinese) + "的图片"}, size(n))
 	}
 }
 
@@ -70,7 +70,7 @@ func (i *Interface) checkBase64(text []byte) (want, got Phrase, ok bool) {
 		return wantPicture, Phrase{"a link", "链接"}, false
 	}
 	if n := len(text); n%4 != 0 || n == 0 {
-		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf(" %d 个字符，不是 4 的倍数（可能被截断）", n)}, false
+		return wantPicture, Phrase{fmt.Sprintf("%d characters, no multiple of 4: cut off?", n), fmt.Sprintf("%d 个字符，不是 4 的倍数（可能被截断）", n)}, false
 	}
 	scratch := i.scratch.Get().(*[decodedChunk]byte)
 	defer i.scratch.Put(scratch)

@@ -31,14 +31,14 @@ var shapes = []struct {
 	want  Phrase
 }{
 	Digits:    {"digits", allDigits, Phrase{"digits only", "全是数字的编码"}},
-	Devices:   {"devices", areDevices, Phrase{"device codes of 20 digits, joined by ,", " 20 位数字的设备编码，多个以 , 隔开"}},
+	Devices:   {"devices", areDevices, Phrase{"device codes of 20 digits with commas between", "20 位数字的设备编码，几个之间用英文逗号"}},
 	IDCard:    {"idcard", isIDCard, Phrase{"an ID card number with a birth date and a right check digit (GB 11643)", "出生日期和校验码正确的 18 位居民身份证号码（GB 11643）"}},
 	Document:  {"document", mayBeDocument, Phrase{"an ID card number with a birth date and a right check digit (GB 11643)", "出生日期和校验码正确的 18 位居民身份证号码（GB 11643）"}},
-	Mobile:    {"mobile", isMobile, Phrase{"a mobile number of 11 digits", " 11 位手机号码"}},
+	Mobile:    {"mobile", isMobile, Phrase{"a mobile number of 11 digits", "11 位手机号码"}},
 	Telephone: {"telephone", isTelephone, Phrase{"a telephone number", "电话号码"}},
 	Plate:     {"plate", isPlate, Phrase{"a plate's number like 皖A00000, without separators", "号牌号码，如 皖A00000，不带分隔符"}},
-	IP:        {"ip", isIP, Phrase{"an IP address", " IP 地址"}},
-	Port:      {"port", isPort, Phrase{"a port from 1 to 65535", " 1 到 65535 的端口号"}},
+	IP:        {"ip", isIP, Phrase{"an IP address", "IP 地址"}},
+	Port:      {"port", isPort, Phrase{"a port from 1 to 65535", "1 到 65535 的端口号"}},
 	Decimal:   {"decimal", isDecimal, Phrase{"a number like 67 or 67.5", "数字，如 67 或 67.5"}},
 }
 

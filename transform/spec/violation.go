@@ -1,6 +1,10 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
 
 // Violation is one thing in a record that is not as the standard wants it.
 type Violation struct {
@@ -76,11 +80,28 @@ func (v Violation) Error() string {
 
 // Chinese is the same for who reads Chinese.
 func (v Violation) Chinese() string {
-	s := fmt.Sprintf("%s应为%s，实际是%s", v.subject("（", "）："), v.Want.Chinese, v.Got.Chinese)
+	s := v.subject("（", "）：")
+	switch {
+	case v.Missing:
+		s += "必填，实际" + spaced("是", v.Got.Chinese)
+	case v.Want == leftOut:
+		s += "不应传，实际" + spaced("是", v.Got.Chinese)
+	default:
+		s += spaced("应为", v.Want.Chinese) + "，实际" + spaced("是", v.Got.Chinese)
+	}
 	if v.Because.Chinese != "" {
 		s += "：" + v.Because.Chinese
 	}
 	return s
+}
+
+// spaced joins two pieces of Chinese with the blank that belongs before
+// letters and digits.
+func spaced(before, text string) string {
+	if text != "" && text[0] < utf8.RuneSelf {
+		return before + " " + text
+	}
+	return before + text
 }
 
 func (v Violation) subject(open, end string) string {
@@ -92,7 +113,7 @@ func (v Violation) subject(open, end string) string {
 		name = v.Path
 	}
 	if v.Field.Label == "" {
-		return fmt.Sprintf("%q: ", name)
+		return fmt.Sprintf("%q", name) + strings.TrimLeft(end, ")）")
 	}
 	return name + open + v.Field.Label + end
 }
