@@ -16,6 +16,10 @@ const (
 	gateEvery = time.Second
 	gateRefs  = 1000 // at most so many of them
 	gateIDs   = 500  // entries that one call of the store hastens
+	// waitPause is when an entry looks again by itself, if nobody hastens it:
+	// one that maxWaiters left out, or that stood in the gate of a replica
+	// which has ended.
+	waitPause = 5 * time.Minute
 	// maxWaiters and maxAccepted bound the memory of a gate. An entry beyond
 	// goes on when its pause ends.
 	maxWaiters  = 100_000
@@ -182,7 +186,7 @@ func (p *Proxy) heldUp(ctx context.Context, g *Generation, c store.Claim, needs 
 			continue
 		}
 		now := time.Now()
-		until := now.Add(waitPause(now.Sub(c.Admitted)))
+		until := now.Add(waitPause + rand.N(waitPause/5))
 		why := needs[i].waiting(r)
 		p.settle(ctx, c, store.Outcome{Do: store.Retry, At: until, Free: true, Reason: store.Reason{Class: store.Waiting, Text: why}})
 		p.gate.add(c.ID, waiter{needs[i], c.Labels.Interface, until}) // after that: an entry that is leased cannot be hastened
@@ -190,13 +194,6 @@ func (p *Proxy) heldUp(ctx context.Context, g *Generation, c store.Claim, needs 
 		return true
 	}
 	return false
-}
-
-// waitPause grows with the age of an entry from 5 s to about 10 min. It is
-// what remains when nobody hastens: after a restart, or with very many.
-func waitPause(age time.Duration) time.Duration {
-	d := min(max(age/4, 5*time.Second), 10*time.Minute)
-	return d + rand.N(d/4)
 }
 
 // attend lets entries go whose registrations have arrived, until ctx ends.

@@ -100,11 +100,11 @@ func (p *Proxy) needs(g *Generation, iface string, doc []byte) (list []need) {
 		return nil
 	}
 	for pre, code := range i.EarlierIn(doc) {
-		of, f := g.Rules.Catalogue.Interface(pre.Of), i.FieldIndex(pre.Field)
-		if of == nil || f < 0 {
+		of, f := g.Rules.Catalogue.Interface(pre.Of), i.Field(pre.Field)
+		if of == nil || f == nil {
 			continue
 		}
-		list = append(list, need{p.ref(g, pre.Of, code), of, i.Fields[f].Masked(code)})
+		list = append(list, need{p.ref(g, pre.Of, code), of, f.Masked(code)})
 	}
 	return list
 }

@@ -1,30 +1,27 @@
 package spec
 
-import "github.com/tidwall/gjson"
-
-// EarlierIn yields what a record refers to: its prerequisites, each with the
-// code of the earlier record.
+// EarlierIn is Earlier of a document; it yields nothing if that is none.
 func (i *Interface) EarlierIn(doc []byte) func(yield func(p *Prerequisite, code string) bool) {
-	return func(yield func(*Prerequisite, string) bool) {
-		for n := range i.Prerequisites {
-			p := &i.Prerequisites[n]
-			if code := gjson.GetBytes(doc, p.Field); code.Type == gjson.String && code.Str != "" && !yield(p, code.Str) {
-				return
-			}
-		}
+	values, _ := i.values(doc)
+	if values == nil {
+		return func(func(*Prerequisite, string) bool) {}
 	}
+	return i.Earlier(values)
 }
 
 // IdentityIn returns the values that tell a record from the others of its
-// interface; nil if it says none. A single one is the code that later records
-// name.
-func (i *Interface) IdentityIn(doc []byte) []string {
-	if i.Device < 0 {
+// interface; nil if one of them is missing. A single one is the code that later
+// records name.
+func (i *Interface) IdentityIn(doc []byte) (identity []string) {
+	values, _ := i.values(doc)
+	if values == nil {
 		return nil
 	}
-	code := gjson.GetBytes(doc, i.Fields[i.Device].Name)
-	if code.Type != gjson.String || code.Str == "" {
-		return nil
+	for _, n := range i.Identity {
+		if !values[n].there() {
+			return nil
+		}
+		identity = append(identity, values[n].Text)
 	}
-	return []string{code.Str}
+	return identity
 }

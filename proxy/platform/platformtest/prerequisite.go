@@ -16,7 +16,7 @@ func (p *Platform) missing(name, appKey string, doc []byte) (errs []string) {
 	defer p.mu.Unlock()
 	for pre, code := range iface.EarlierIn(doc) {
 		if of := p.opts.Catalogue.Interface(pre.Of); of != nil && !p.codes[registered{appKey, of.Name, code}] {
-			errs = append(errs, fmt.Sprintf("%s %s（%s）尚未接入", of.Title, iface.Fields[iface.FieldIndex(pre.Field)].Masked(code), of.Name))
+			errs = append(errs, fmt.Sprintf("%s %s（%s）尚未接入", of.Title, iface.Field(pre.Field).Masked(code), of.Name))
 		}
 	}
 	return errs

@@ -1,0 +1,5 @@
+//go:build !race
+
+package proxy
+
+const manyWaiters = 10_000
