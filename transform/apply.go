@@ -3,7 +3,6 @@ package transform
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -241,70 +240,6 @@ func (r *run) apply(m *Mapping, res *Result) {
 	}
 }
 
-// findDevice looks the event's device up by the source's candidates in turn.
-func (r *run) findDevice() Row {
-	if r.sought {
-		return r.device
-	}
-	r.sought = true
-	for _, e := range r.source.deviceIDs {
-		id := r.candidate(e)
-		if id == "" {
-			continue
-		}
-		row := r.source.devices.find(id)
-		r.tell(Step{What: "device", OK: row != nil}, e)
-		if row != nil {
-			r.device, r.deviceID = row.cells, row.id
-			break
-		}
-		if r.deviceID == "" {
-			r.deviceID = strings.Clone(id)
-		}
-	}
-	return r.device
-}
-
-// candidate is the id that an expression gives, or nothing.
-func (r *run) candidate(e *expression) string {
-	if e.single && e.uses[0].root == rootRequest {
-		id, _ := requestText(&r.event.Request, &e.uses[0])
-		return id
-	}
-	v, err := r.eval(e)
-	id, ok := asText(v)
-	if err != nil || !ok || id == "" {
-		r.tell(Step{What: "device", Err: err}, e)
-		return ""
-	}
-	return id
-}
-
-// unknownDevice says what was tried, and gives a row to paste.
-func (r *run) unknownDevice() string {
-	t := r.source.devices
-	if t == nil {
-		return "the source has no device table: add \"device: {from: [...]}\" to " + r.source.place.File
-	}
-	var tried, ids []string
-	for _, e := range r.source.deviceIDs {
-		id := r.candidate(e)
-		if id == "" {
-			tried = append(tried, e.text+" gave nothing")
-			continue
-		}
-		tried = append(tried, fmt.Sprintf("%s = %q", e.text, id))
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return fmt.Sprintf("the event names no device: %s", strings.Join(tried, ", "))
-	}
-	return fmt.Sprintf("the device is not in %s: %s; add a row with an id that only this device has: %s%s",
-		t.File, strings.Join(tried, ", "), ids[0], strings.Repeat(",", len(t.Columns)-1))
-}
-
 // elements runs record once, or for each element.
 func (r *run) elements(m *Mapping, res *Result) error {
 	if m.each == nil {
@@ -458,53 +393,4 @@ func (r *run) saw(e *expression, f *spec.Field) string {
 		fmt.Fprintf(&b, "%s = %s", u.name, text)
 	}
 	return b.String()
-}
-
-// Answer builds the reply to the sender of an event, by the source's rules.
-// ev may be nil (the body could not be read).
-func (r *Rules) Answer(s *Source, o Outcome, ev *event.Event) Answer {
-	if ev == nil {
-		ev = new(event.Event)
-	}
-	run := s.runs.Get().(*run)
-	defer run.release()
-	run.begin(ev, nil)
-	if len(s.answers) > 0 {
-		_ = ev.Fill(&s.paths, run.slots) // what it could read is there
-	}
-	for i := range s.answers {
-		a := &s.answers[i]
-		if !a.fits(o) {
-			continue
-		}
-		if a.when != nil {
-			if ok, err := run.condition(a.when); err != nil || !ok {
-				continue
-			}
-		}
-		return run.answer(a)
-	}
-	if o == Full {
-		return Answer{Status: 503, Header: [][2]string{{"Retry-After", "5"}}}
-	}
-	return Answer{Status: 200}
-}
-
-func (r *run) answer(a *answer) Answer {
-	out := Answer{Status: a.status, Header: a.header}
-	json := slices.ContainsFunc(a.header, func(h [2]string) bool { return strings.Contains(h[1], "json") })
-	for _, p := range a.body {
-		if p.value == nil {
-			out.Body = append(out.Body, p.text...)
-			continue
-		}
-		v, _ := r.eval(p.value)
-		s, _ := asText(v)
-		if json {
-			lit := event.AppendString(nil, s)
-			s = string(lit[1 : len(lit)-1])
-		}
-		out.Body = append(out.Body, s...)
-	}
-	return out
 }

@@ -346,15 +346,24 @@ func FuzzApply(f *testing.F) {
 	if rules == nil {
 		f.Fatal(problems)
 	}
+	lists, problems := loadAcme(f, goodSource, strings.Replace(residents("each: event.homes", "record: {fwbm: it.code, yhzgxdm: outer.kin}"), "to: rk", "each: event.people\nto: rk", 1), goodDevices)
+	if lists == nil {
+		f.Fatal(problems)
+	}
 	f.Add([]byte(fmt.Sprintf(`{"kind":"face","at":"2026-01-02 03:04:05","small":%q,"big":%q}`, jpegText, jpegText)))
 	f.Add([]byte(`{"kind":"face","faces":[{},null,[],"x",1e400]}`))
+	f.Add([]byte(strings.Replace(resident, "HOMES", `"people":[{"kin":"0"},{"kin":8}],"homes":[{"code":"340102001001001001012201"},null,"x",{"code":[]}]`, 1)))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		_ = applyAcme(t, rules, string(body), &Trace{}).Describe()
+		for _, r := range []*Rules{rules, lists} {
+			_ = applyAcme(t, r, string(body), &Trace{}).Describe()
+		}
 	})
 }
 
 func FuzzLoad(f *testing.F) {
 	f.Add(goodSource, goodMapping, goodDevices)
+	f.Add(goodSource, residents("each: event.homes", "record: {fwbm: it.code, yhzgxdm: it.kin}"), goodDevices)
+	f.Add(goodSource, residents("- {fwbm: event.code, yhzgxdm: event.kin}", "- []"), goodDevices)
 	f.Add("title: x\nlisten: POST /{a...}\nanswers: [{body: '${event.a}'}]\n", "title: x\nignore: [{when: 'true', because: y}]\n", "id\nx|y\n")
 	f.Fuzz(func(t *testing.T, source, mapping, devices string) {
 		_, problems := loadAcme(t, source, mapping, devices)

@@ -43,7 +43,7 @@ func (e *Example) Document() []byte {
 // too, and exceptions that it does not need. An integer given as a text is
 // taken from everybody, and yet contradicts the table: examples tell it.
 func (i *Interface) proveExample(e *Example) []error {
-	values, found := i.values(e.Document())
+	values, found := i.Values(e.Document())
 	if values == nil {
 		return []error{found[0]}
 	}

@@ -150,9 +150,7 @@ func (c *checker) polygon(f *Field, s string) {
 }
 
 func gotPoint(n int, point string) Phrase {
-	if len(point) > 64 {
-		point = point[:64] + "…"
-	}
+	point = cut(point)
 	return Phrase{fmt.Sprintf("%q as point %d", point, n), fmt.Sprintf("第 %d 个点 %q", n, point)}
 }
 

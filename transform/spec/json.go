@@ -10,15 +10,16 @@ import (
 // Beside what Check finds it tells broken JSON, repeated keys (errors) and
 // fields that the interface does not have (warnings).
 func (i *Interface) CheckJSON(doc []byte) []Violation {
-	values, out := i.values(doc)
+	values, out := i.Values(doc)
 	if values == nil {
 		return out
 	}
 	return i.Check(values, out)
 }
 
-// values reads a document. They are nil if it is none.
-func (i *Interface) values(doc []byte) ([]Value, []Violation) {
+// Values reads a document, for Check and Earlier; with them come the violations
+// that Check cannot see. They are nil if it is no JSON object.
+func (i *Interface) Values(doc []byte) ([]Value, []Violation) {
 	notObject := func(got Phrase) []Violation {
 		return []Violation{{Interface: i, Rule: RuleDocument, Want: Phrase{"a JSON object", "JSON 对象"}, Got: got}}
 	}

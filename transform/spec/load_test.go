@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -191,7 +192,14 @@ func TestWith(t *testing.T) {
 	if _, err := live.With([]Entry{{"0", "房主"}, {"0", "家属"}}); err == nil || err.Error() != `dictionary ZD023: code "0" stands twice` {
 		t.Errorf("a code that stands twice: got %v", err)
 	}
+	var checks sync.WaitGroup
+	checks.Go(func() { // goes on meanwhile
+		for range 100 {
+			c.Interface("rk").CheckJSON(c.Interface("rk").Examples[0].Document())
+		}
+	})
 	changed := c.WithDicts(live, &Dict{Code: "ZD777"})
+	checks.Wait()
 	relation := func(c *Catalogue) []Violation {
 		return c.Interface("rk").Field("jzxxList[].yhzgxdm").CheckText("99", nil)
 	}

@@ -69,7 +69,6 @@ func (f *Field) wantPrefix(v *Value) Phrase {
 
 // got shows a value, masked and cut.
 func (f *Field) got(v *Value) Phrase {
-	const most = 64
 	if f.Type == List {
 		return v.kind() // its fields are masked one by one, if at all
 	}
@@ -85,11 +84,16 @@ func (f *Field) got(v *Value) Phrase {
 	case Other:
 		return same(f.Masked(v.Text))
 	}
-	s := f.Masked(v.Text)
+	return same(fmt.Sprintf("%q", cut(f.Masked(v.Text))))
+}
+
+// cut shortens what a message shows.
+func cut(s string) string {
+	const most = 64
 	if utf8.RuneCountInString(s) > most {
-		s = string([]rune(s)[:most]) + "…"
+		return string([]rune(s)[:most]) + "…"
 	}
-	return same(fmt.Sprintf("%q", s))
+	return s
 }
 
 // kind says what a value is, and nothing of what it holds.

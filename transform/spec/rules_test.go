@@ -187,7 +187,7 @@ func TestRules(t *testing.T) {
 		i := c.Interface(name)
 		f := i.Fields[slices.IndexFunc(i.Fields, func(f Field) bool { return f.earlier != "" })].Name
 		for _, value := range []string{"测试小区东门", "东门"} {
-			values, _ := i.values(document(t, i, f, `"`+value+`"`))
+			values, _ := i.Values(document(t, i, f, `"`+value+`"`))
 			for _, v := range i.CheckAgainst(values, lookup, nil) {
 				if value != "东门" {
 					t.Errorf("%s: %q was not taken: %v", name, value, v)

@@ -1,0 +1,57 @@
+package transform
+
+import (
+	"slices"
+	"strings"
+
+	"yiqiao/transform/event"
+)
+
+// Answer builds the reply to the sender of an event, by the source's rules.
+// ev may be nil (the body could not be read).
+func (r *Rules) Answer(s *Source, o Outcome, ev *event.Event) Answer {
+	if ev == nil {
+		ev = new(event.Event)
+	}
+	run := s.runs.Get().(*run)
+	defer run.release()
+	run.begin(ev, nil)
+	if len(s.answers) > 0 {
+		_ = ev.Fill(&s.paths, run.slots) // what it could read is there
+	}
+	for i := range s.answers {
+		a := &s.answers[i]
+		if !a.fits(o) {
+			continue
+		}
+		if a.when != nil {
+			if ok, err := run.condition(a.when); err != nil || !ok {
+				continue
+			}
+		}
+		return run.answer(a)
+	}
+	if o == Full {
+		return Answer{Status: 503, Header: [][2]string{{"Retry-After", "5"}}}
+	}
+	return Answer{Status: 200}
+}
+
+func (r *run) answer(a *answer) Answer {
+	out := Answer{Status: a.status, Header: a.header}
+	json := slices.ContainsFunc(a.header, func(h [2]string) bool { return strings.Contains(h[1], "json") })
+	for _, p := range a.body {
+		if p.value == nil {
+			out.Body = append(out.Body, p.text...)
+			continue
+		}
+		v, _ := r.eval(p.value)
+		s, _ := asText(v)
+		if json {
+			lit := event.AppendString(nil, s)
+			s = string(lit[1 : len(lit)-1])
+		}
+		out.Body = append(out.Body, s...)
+	}
+	return out
+}

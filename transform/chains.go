@@ -1,0 +1,305 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+
+	"yiqiao/transform/event"
+)
+
+// chains is the visitor that turns member chains into names and tables into
+// look-ups. expr walks children first, so a chain grows from its root.
+type chains struct {
+	*scope
+	code  code
+	known map[string]use  // chains by their canonical text
+	local map[string]bool // names that the expression itself declares
+
+	personal bool // a personal function is called
+}
+
+func (v *chains) problem(n ast.Node, width int, p Problem) {
+	v.code.problem(n.Location().From, width, p)
+}
+
+// Visit implements ast.Visitor.
+func (v *chains) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.VariableDeclaratorNode:
+		v.local[n.Name] = true
+	case *ast.ChainNode:
+		// Chains are safe against nil by themselves: a?.b is a.b.
+		switch n.Node.(type) {
+		case *ast.IdentifierNode, *ast.CallNode:
+			*node = n.Node
+		}
+	case *ast.MemberNode:
+		v.memberNode(node, n)
+	case *ast.CallNode:
+		v.callNode(n)
+	}
+}
+
+func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
+	base, isName := n.Node.(*ast.IdentifierNode)
+	if isName && !v.local[base.Value] {
+		if name, u, ok := v.extend(base, n.Property); ok {
+			v.known[name] = u
+			ast.Patch(node, &ast.IdentifierNode{Value: name})
+			return
+		}
+		_, site := v.tables[base.Value]
+		_, inline := v.inline[base.Value]
+		if _, let := v.lets[base.Value]; (site || inline) && !let {
+			ast.Patch(node, call(rowFunc, &ast.IdentifierNode{Value: runName}, &ast.StringNode{Value: base.Value}, n.Property))
+			return
+		}
+	}
+	if s, ok := n.Property.(*ast.StringNode); ok {
+		if t := v.tableOf(n.Node); t != nil && t.lacks(s.Value) {
+			v.unknownColumn(n, t, s.Value)
+		}
+		v.checkPart(n, s.Value)
+	}
+	ast.Patch(node, call(memberFunc, n.Node, n.Property))
+}
+
+func call(name string, args ...ast.Node) *ast.CallNode {
+	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: name}, Arguments: args}
+}
+
+// tableOf returns the site table that a node is a row of, if that is known.
+func (v *chains) tableOf(n ast.Node) *Table {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return v.lets[n.Value]
+	case *ast.ChainNode:
+		return v.tableOf(n.Node)
+	case *ast.CallNode:
+		callee, ok := n.Callee.(*ast.IdentifierNode)
+		if ok && callee.Value == rowFunc || ok && callee.Value == "lookup" && len(n.Arguments) == 3 {
+			if s, ok := n.Arguments[1].(*ast.StringNode); ok {
+				return v.tables[s.Value]
+			}
+		}
+	}
+	return nil
+}
+
+func (v *chains) unknownColumn(n ast.Node, t *Table, column string) {
+	v.problem(n, len([]rune(column)), Problem{
+		Rule: "unknown-column", Text: fmt.Sprintf("table %s (%s) has no column %q", t.Name, t.File, column), Hint: hint(column, t.Columns),
+	})
+}
+
+// extend adds a static property to the chain that base is.
+func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name string, u use, ok bool) {
+	u, known := v.known[base.Value]
+	if !known {
+		r, isRoot := v.root(base.Value)
+		if !isRoot {
+			return "", use{}, false
+		}
+		if _, shadowed := v.lets[base.Value]; shadowed {
+			return "", use{}, false
+		}
+		u = use{name: base.Value, root: r, from: base.Location().From}
+	}
+	var step event.Step
+	switch p := property.(type) {
+	case *ast.StringNode:
+		step.Name = p.Value
+	case *ast.IntegerNode:
+		if u.root == rootDevice || u.root == rootRequest || p.Value < 0 {
+			return "", use{}, false
+		}
+		step = event.Step{Index: p.Value, List: true}
+	default:
+		return "", use{}, false
+	}
+	switch u.root {
+	case rootDevice:
+		if u.key != "" {
+			return "", use{}, false
+		}
+		if v.device != nil && v.device.lacks(step.Name) {
+			v.unknownColumn(property, v.device, step.Name)
+		}
+		u.key = step.Name
+	case rootRequest:
+		if !v.requestStep(&u, property, step.Name) {
+			return "", use{}, false
+		}
+	}
+	u.name = chainName(u.name, step)
+	return u.name, u, true
+}
+
+func (v *chains) requestStep(u *use, n ast.Node, name string) bool {
+	if u.key == "" {
+		if _, ok := requestMembers[name]; !ok {
+			v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request has no %q", name), Hint: hint(name, keys(requestMembers))})
+		}
+		u.key = name
+		return true
+	}
+	if !requestMembers[u.key] || u.sub != "" {
+		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request.%s has nothing below it", u.key)})
+		return true
+	}
+	u.sub = name
+	if u.key == "header" {
+		u.sub = strings.ToLower(name)
+	}
+	return true
+}
+
+// chainName is the canonical text of a chain: event.a["b-c"][0].
+func chainName(base string, s event.Step) string {
+	if s.List {
+		return base + "[" + strconv.Itoa(s.Index) + "]"
+	}
+	for i, r := range s.Name {
+		if !(r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || i > 0 && '0' <= r && r <= '9') {
+			return base + "[" + strconv.Quote(s.Name) + "]"
+		}
+	}
+	return base + "." + s.Name
+}
+
+// chainSteps parses what chainName wrote.
+func chainSteps(name string) []event.Step {
+	tree, err := parser.Parse(name)
+	if err != nil {
+		return nil
+	}
+	var steps []event.Step
+	for n := tree.Node; ; {
+		if c, ok := n.(*ast.ChainNode); ok {
+			n = c.Node
+			continue
+		}
+		m, ok := n.(*ast.MemberNode)
+		if !ok {
+			slices.Reverse(steps)
+			return steps
+		}
+		switch p := m.Property.(type) {
+		case *ast.StringNode:
+			steps = append(steps, event.Step{Name: p.Value})
+		case *ast.IntegerNode:
+			steps = append(steps, event.Step{Index: p.Value, List: true})
+		}
+		n = m.Node
+	}
+}
+
+// callNode checks the function's name and arguments and hands it the run.
+func (v *chains) callNode(n *ast.CallNode) {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok || callee.Value == memberFunc || callee.Value == rowFunc {
+		return
+	}
+	f := functionByName(callee.Value)
+	if f == nil {
+		h := hint(callee.Value, functionNames())
+		if callee.Value == "now" {
+			h = "the only clock is request.received: a replay gives the same record"
+		}
+		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: h})
+		return
+	}
+	if len(n.Arguments) > 0 {
+		if id, ok := n.Arguments[0].(*ast.IdentifierNode); ok && id.Value == runName {
+			return // visited before
+		}
+	}
+	if len(n.Arguments) < f.min || f.max >= 0 && len(n.Arguments) > f.max {
+		v.problem(n, len([]rune(callee.Value)), Problem{Rule: "arguments", Text: fmt.Sprintf("%s takes %s, got %d", f.name, f.arity(), len(n.Arguments)), Hint: f.usage})
+	} else if f.check != nil {
+		f.check(v, n)
+	}
+	v.personal = v.personal || f.personal
+	n.Arguments = append([]ast.Node{&ast.IdentifierNode{Value: runName}}, n.Arguments...)
+}
+
+// checkPart reports a part that a function's result does not have.
+func (v *chains) checkPart(n *ast.MemberNode, name string) {
+	c, ok := n.Node.(*ast.CallNode)
+	if !ok {
+		return
+	}
+	callee, ok := c.Callee.(*ast.IdentifierNode)
+	if !ok {
+		return
+	}
+	if f := functionByName(callee.Value); f != nil && f.parts != nil && !slices.Contains(f.parts, name) {
+		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s gives no %q", f.name, name), Hint: hint(name, f.parts)})
+	}
+}
+
+// uses lists the names left in the finished tree, adds the chains among them
+// to the paths and reports those that are nothing.
+func (v *chains) uses(root *ast.Node) []use {
+	c := &collector{}
+	ast.Walk(root, c)
+	var list []use
+	seen := map[string]bool{}
+	for _, id := range c.idents {
+		name := id.Value
+		if seen[name] || name == runName || v.local[name] || slices.Contains(c.callees, id) {
+			continue
+		}
+		seen[name] = true
+		u, chain := v.known[name]
+		r, isRoot := v.root(name)
+		_, let := v.lets[name]
+		switch {
+		case let:
+			u = use{name: name}
+		case chain:
+		case isRoot && r != rootDevice && r != rootRequest:
+			u = use{name: name, root: r, from: id.Location().From}
+		case isRoot:
+			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
+			continue
+		default:
+			v.problem(id, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("unknown name %q", name), Hint: hint(name, v.names())})
+			continue
+		}
+		switch {
+		case u.root == rootEvent:
+			u.slot = v.event.Add(chainSteps(u.name), false)
+		case u.root == rootIt && v.it == nil:
+			v.code.problem(u.from, len("it"), Problem{Rule: "unknown-name", Text: "there is no it without each", Hint: `add "each: event.…" to the mapping`})
+		case u.root == rootIt:
+			u.steps = chainSteps(u.name)
+			u.slot = v.it.Add(u.steps, false)
+		case u.root == rootElement:
+			u.steps = chainSteps(u.name)
+		}
+		list = append(list, u)
+	}
+	return list
+}
+
+type collector struct {
+	idents  []*ast.IdentifierNode
+	callees []*ast.IdentifierNode
+}
+
+func (c *collector) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		c.idents = append(c.idents, n)
+	case *ast.CallNode:
+		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
+			c.callees = append(c.callees, id)
+		}
+	}
+}
