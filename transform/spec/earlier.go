@@ -2,7 +2,7 @@ package spec
 
 // EarlierIn is Earlier of a document; it yields nothing if that is none.
 func (i *Interface) EarlierIn(doc []byte) func(yield func(p *Prerequisite, code string) bool) {
-	values, _ := i.values(doc)
+	values, _ := i.Values(doc)
 	if values == nil {
 		return func(func(*Prerequisite, string) bool) {}
 	}
@@ -13,7 +13,7 @@ func (i *Interface) EarlierIn(doc []byte) func(yield func(p *Prerequisite, code 
 // interface; nil if one of them is missing. A single one is the code that later
 // records name.
 func (i *Interface) IdentityIn(doc []byte) (identity []string) {
-	values, _ := i.values(doc)
+	values, _ := i.Values(doc)
 	if values == nil {
 		return nil
 	}
