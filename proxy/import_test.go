@@ -49,7 +49,7 @@ func TestImport(t *testing.T) {
 	}
 	want := []string{
 		"accepted", "accepted",
-		"refused gjmc（杆件名称）：应为必填，实际是没有值 xqbm（小区编码）：应为 15 个字符，实际是 2 个：\"34\" jd（经度）：应为必填，实际是没有值 wd（纬度）：应为必填，实际是没有值",
+		"refused gjmc（杆件名称）：必填，实际是没有值 xqbm（小区编码）：应为 15 个字符，实际是 2 个：\"34\" jd（经度）：必填，实际是没有值 wd（纬度）：必填，实际是没有值",
 		`refused broken JSON: the document ends too early`,
 		"duplicate",
 	}

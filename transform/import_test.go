@@ -77,14 +77,14 @@ record:
 	rules, problems := load(`  xqbm: event.小区
   gjbm: homes[event["户 号"]].code
   gjmc: event["名称"]
-  jd: event.jd
+  jd: split(event.jd, " ")[0]
   wd: '"31.839976"'
 `)
 	if len(problems.Errors()) > 0 {
 		t.Fatal(problems)
 	}
 	var res Result
-	rules.ApplyBody(rules.Sources[0], event.Request{}, []byte(`{"小区":"340102001001001","名称":"测试杆","户 号":"A1","jd":"117.200164"}`), &res, nil)
+	rules.ApplyBody(rules.Sources[0], event.Request{}, []byte(`{"小区":"340102001001001","名称":"测试杆","户 号":"A1","jd":"117.200164 E"}`), &res, nil)
 	if len(res.Records) != 1 || string(res.Records[0].Doc) != `{"gjbm":"1000001","gjmc":"测试杆","xqbm":"340102001001001","jd":"117.200164","wd":"31.839976"}` {
 		t.Errorf("got %s", res.Describe())
 	}
