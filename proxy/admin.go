@@ -29,11 +29,14 @@ import (
 //	GET  /-/import            whose records an import would be
 //	POST /-/import/{interface}?again=true
 //	                          JSON lines: a record each, told what became of it
+//	GET  /-/capture?source=…&n=…&for=…
+//	                          the next requests of a source, as they come
 //	GET  /-/store             what the store holds
 //	GET  /-/waiting           list what waits, with why; filters as below,
 //	                          class=waiting for what waits for a registration
-//	GET  /-/dead?source=…     list by source, interface, device, class, since,
-//	                          until (RFC 3339), after (an id), limit
+//	GET  /-/dead?source=…     list by source, interface, device, class, reason
+//	                          (a text in it), since, until (RFC 3339), after
+//	                          (an id), limit
 //	GET  /-/dead/summary      counts by source, class and device
 //	GET  /-/dead/{id}         one, with its original, and how it maps now
 //	POST /-/dead/{id}/retry   map it again with the rules of now
@@ -46,6 +49,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/ready", p.ready)
 	mux.HandleFunc("POST /-/reload", p.reload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /-/capture", p.capture)
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("POST /-/events", p.importEvent)
 	mux.HandleFunc("GET /-/import", p.importSite)
@@ -155,12 +159,14 @@ type StoreStats struct {
 	Dead         int        `json:"dead"`
 	DeadBytes    int64      `json:"deadBytes"`
 	Keys         int        `json:"keys"`
+	Unshared     int64      `json:"unshared,omitempty"` // admitted while the replicas' keys were out of reach
+	Twice        int64      `json:"twice,omitempty"`    // admitted by another replica too
 	Promise      string     `json:"promise"`
 }
 
 func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	st, err := p.store.Stats(r.Context(), time.Now())
-	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Promise: p.store.Promise()}
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, Promise: p.store.Promise()}
 	if !st.Oldest.IsZero() {
 		out.Oldest = &st.Oldest
 	}
@@ -196,7 +202,7 @@ func (p *Proxy) listDead(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	list, err := p.ListDead(r.Context(), f)
+	list, err := p.FindDead(r.Context(), f, r.URL.Query().Get("reason"))
 	replyOr(w, list, err)
 }
 
@@ -206,7 +212,7 @@ func (p *Proxy) summarizeDead(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	list, err := p.SummarizeDead(r.Context(), f)
+	list, err := p.SummarizeDead(r.Context(), f, r.URL.Query().Get("reason"))
 	replyOr(w, list, err)
 }
 

@@ -3,12 +3,13 @@ package proxy
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"yiqiao/proxy/platform/platformtest"
 )
 
 // A device's backlog of eight minutes meets a platform that takes one record
@@ -21,15 +22,7 @@ func TestNewestEventsFlowWhileTheBacklogDrains(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(newest), func(t *testing.T) {
 			b := newBed(t, func(dir string) {
-				name := filepath.Join(dir, "yiqiao.yaml")
-				text, err := os.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				change := fmt.Sprintf("timeout: 2s, concurrency: 1, newest: %d", newest)
-				if err := os.WriteFile(name, []byte(strings.Replace(string(text), "timeout: 2s", change, 1)), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				change(t, dir, "timeout: 2s", fmt.Sprintf("timeout: 2s, concurrency: 1, newest: %d", newest))
 			})
 			b.store.pause(true)
 			g := b.gen.Load()
@@ -66,4 +59,53 @@ func TestNewestEventsFlowWhileTheBacklogDrains(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A platform that answers nothing slows no device down: events are taken until
+// the store's quota, then the devices are told to come again. When the platform
+// is back the backlog drains, admission resumes by itself, and nothing that was
+// acknowledged is missing.
+func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
+	const quota = 2 << 20
+	b := newBed(t, func(dir string) { change(t, dir, "{disk: data}", "{disk: data, maxBytes: 2MB}") })
+	b.platform.Behave(platformtest.Behaviour{Latency: time.Hour})
+	face := func(n int) string {
+		return fmt.Sprintf(`{"areaNo":"340102001001001","snapNo":"34010200011323000001","snapTime":"2026-01-02 12:%02d:%02d","snapSmallImage":"%s","snapBigImage":"%[3]s"}`, n/60, n%60, jpeg(15_000))
+	}
+	post := func(n int) int {
+		status, _ := b.post("/iflytek/api/v1/stk/zpjl", "application/json", face(n))
+		return status
+	}
+	taken := 0
+	for ; post(taken) == http.StatusOK; taken++ {
+		if taken > 1000 {
+			t.Fatal("the store is never full")
+		}
+	}
+	st, err := b.store.Stats(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := b.platform.Counts().Accepted; n != 0 {
+		t.Errorf("the platform has taken %d records", n)
+	}
+	if status := post(taken); status != http.StatusServiceUnavailable {
+		t.Errorf("beyond the quota a device is told %d, want 503", status)
+	}
+	if st.Ready != taken || st.ReadyBytes > quota || st.ReadyBytes < quota*9/10 {
+		t.Errorf("%d events were taken, the store holds %d with %d bytes of %d", taken, st.Ready, st.ReadyBytes, quota)
+	}
+	var h Health
+	get(t, b.admin.URL+"/-/ready", &h)
+	if !strings.HasPrefix(h.Store, "full") {
+		t.Errorf("the store is %q, want full", h.Store)
+	}
+	b.platform.Behave(platformtest.Behaviour{})
+	// A new route begins without the breaker that the old one has opened.
+	change(t, b.dir, "timeout: 2s", "timeout: 3s")
+	if g, problems := b.Reload(t.Context(), "test"); g == nil {
+		t.Fatal(problems)
+	}
+	eventually(t, "admission resumes", func() bool { return post(taken) == http.StatusOK })
+	b.delivered(taken + 1)
 }

@@ -99,7 +99,7 @@ func newBedWith(t testing.TB, change func(dir string), o bedOptions) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := disk.Open(filepath.Join(b.dir, "data"), disk.Options{})
+	st, err := disk.Open(filepath.Join(b.dir, "data"), disk.Options{MaxBytes: int64(g.Config.Store.MaxBytes)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,21 @@ type PlatformConfig struct {
 	// without its Base64; a larger one is refused. 0: no limit, for the
 	// standard's is not known.
 	MaxPicture Size `yaml:"maxPicture"`
+	// Integers, Pictures and Quirks say how this platform departs from the
+	// standard: see quirks.go.
+	Integers string   `yaml:"integers"` // number or string
+	Pictures string   `yaml:"pictures"` // base64 or data-uri
+	Quirks   []string `yaml:"quirks"`
+
+	Dictionaries DictionariesConfig `yaml:"dictionaries"`
+}
+
+// DictionariesConfig says how the platform's own dictionaries are come by
+// (规范 1.6).
+type DictionariesConfig struct {
+	Refresh time.Duration     `yaml:"refresh"` // 0: they are not asked for
+	Folder  string            `yaml:"folder"`  // of the last good copies, in the site's
+	Paths   map[string]string `yaml:"paths"`   // by code, where the platform has another: {ZD035: wd/wyrygwdm}
 }
 
 // CipherConfig is seal.Config as a person writes it.
@@ -76,18 +91,28 @@ type CipherConfig struct {
 	} `yaml:"names"` // of the envelope's members, where the platform has others
 }
 
-// StoreConfig chooses the store: a folder of this machine, or a Redis.
+// StoreConfig chooses the store: a folder of this machine, a Redis, or a
+// folder of each replica with the dedup keys of all in a Redis.
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Prefix   string `yaml:"prefix"` // of Redis keys
-	Key      string `yaml:"key"`    // file:NAME or 64 hex digits; seals entries at rest
+	Dedup    string `yaml:"dedup"` // the Redis of the keys
+	Key      string `yaml:"key"`   // file:NAME or 64 hex digits; seals entries at rest
 	MaxBytes Size   `yaml:"maxBytes"`
+	// Of redis and dedup: what the names of its keys begin with; over how many
+	// partitions a cluster may spread them (0: 16 in a cluster, 1 elsewhere;
+	// fixed by the first start); how many replicas of the server must have
+	// what is acknowledged.
+	Prefix     string `yaml:"prefix"`
+	Partitions int    `yaml:"partitions"`
+	Replicas   int    `yaml:"replicas"`
 }
 
-// DedupConfig says for how long a resend is a duplicate.
+// DedupConfig says for how long a resend is a duplicate, and what becomes of
+// events while the Redis of store.dedup is away: admit or refuse.
 type DedupConfig struct {
-	Window time.Duration `yaml:"window"`
+	Window   time.Duration `yaml:"window"`
+	OnOutage string        `yaml:"onOutage"`
 }
 
 // DeadConfig bounds the dead letters: the oldest fall off, counted and logged.
@@ -133,15 +158,17 @@ func (s *Size) UnmarshalYAML(b []byte) error {
 func defaults() Config {
 	return Config{
 		Listen:   ":8080",
-		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Prerequisites: inOrder},
+		Platform: PlatformConfig{Timeout: 30 * time.Second, Concurrency: 8, Prerequisites: inOrder, Integers: "number", Pictures: "base64", Dictionaries: DictionariesConfig{Refresh: 12 * time.Hour, Folder: "dictionaries"}},
 		Store:    StoreConfig{Prefix: "yiqiao", MaxBytes: 20 << 30},
-		Dedup:    DedupConfig{Window: 72 * time.Hour},
+		Dedup:    DedupConfig{Window: 72 * time.Hour, OnOutage: "admit"},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
 	}
 }
+
+var dictionaryPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/.-]*$`)
 
 // ConfigFile is the name of a site's configuration inside its folder.
 const ConfigFile = "yiqiao.yaml"
@@ -279,14 +306,12 @@ func (c *Config) check() (errs []error) {
 	if c.Platform.PublicKey == "" && c.Platform.Cipher.Suite != "plain" {
 		fail("platform.publicKey: want the publicKey that the platform's administrator gave (规范 1.2), or file:NAME")
 	}
-	if c.Store.Disk != "" && c.Store.Redis != "" {
-		fail("store: disk and redis are given, want one")
-	}
-	if c.Store.Redis != "" && c.Store.Key == "" {
-		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
-	}
+	errs = append(errs, c.Store.check()...)
 	if c.Store.Disk == "" && c.Store.Redis == "" {
 		c.Store.Disk = "data"
+	}
+	if !slices.Contains([]string{"admit", "refuse"}, c.Dedup.OnOutage) {
+		fail("dedup.onOutage: want admit or refuse, got %q", c.Dedup.OnOutage)
 	}
 	if c.Dedup.Window <= 0 {
 		fail("dedup.window: want a duration like 72h, got %s", c.Dedup.Window)
@@ -303,6 +328,25 @@ func (c *Config) check() (errs []error) {
 	if !slices.Contains([]string{inOrder, strict, off}, c.Platform.Prerequisites) {
 		fail("platform.prerequisites: want order, strict or off, got %q", c.Platform.Prerequisites)
 	}
+	if !slices.Contains(integerForms, c.Platform.Integers) {
+		fail("platform.integers: want %s, got %q", strings.Join(integerForms, " or "), c.Platform.Integers)
+	}
+	if !slices.Contains(pictureForms, c.Platform.Pictures) {
+		fail("platform.pictures: want %s, got %q", strings.Join(pictureForms, " or "), c.Platform.Pictures)
+	}
+	for _, q := range c.Platform.Quirks {
+		if !slices.Contains(quirkNames, q) {
+			fail("platform.quirks: want some of %s, got %q", strings.Join(quirkNames, ", "), q)
+		}
+	}
+	if d := c.Platform.Dictionaries; d.Refresh != 0 && d.Refresh < time.Minute || d.Folder == "" {
+		fail("platform.dictionaries: want refresh of 0 or at least 1m and a folder, got %s and %q", d.Refresh, d.Folder)
+	}
+	for code, path := range c.Platform.Dictionaries.Paths {
+		if !dictionaryPath.MatchString(path) {
+			fail("platform.dictionaries.paths: want a path like wd/wyrygwdm for %s, got %q", code, path)
+		}
+	}
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
 	}
@@ -312,6 +356,39 @@ func (c *Config) check() (errs []error) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		fail("log.level: want debug, info, warn or error, got %q", c.Log.Level)
 	}
+	return errs
+}
+
+// Bounds of store.partitions and store.replicas.
+const (
+	maxPartitions = 1024
+	maxReplicas   = 16
+)
+
+// check proves that the parts of the store fit together.
+func (c StoreConfig) check() (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch {
+	case c.Redis != "" && c.Disk != "":
+		fail("store: disk and redis are given, want one; disk with only the dedup keys in Redis is {disk: …, dedup: redis://…}")
+	case c.Redis != "" && c.Dedup != "":
+		fail("store.dedup: redis holds the keys of its entries itself; dedup is for disk")
+	}
+	if c.Key == "" && c.Redis != "" {
+		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
+	}
+	if c.Key == "" && c.Dedup != "" {
+		fail("store.key: want file:NAME or 64 hex digits: with dedup the key must be given, the same on every replica, because duplicates are known by a hash under it")
+	}
+	bounded := func(name string, n, max int) {
+		if n < 0 || n > max {
+			fail("store.%s: want 0 to %d, got %d", name, max, n)
+		} else if n > 0 && c.Redis == "" && c.Dedup == "" {
+			fail("store.%s: is for redis and dedup, this store is on disk only", name)
+		}
+	}
+	bounded("partitions", c.Partitions, maxPartitions)
+	bounded("replicas", c.Replicas, maxReplicas)
 	return errs
 }
 

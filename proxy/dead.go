@@ -52,6 +52,32 @@ func (p *Proxy) ListDead(ctx context.Context, f store.Filter) ([]DeadLetter, err
 	return list, err
 }
 
+// FindDead lists dead letters that f selects and whose reason holds a text:
+// the code of the platform, the name of a field.
+func (p *Proxy) FindDead(ctx context.Context, f store.Filter, reason string) ([]DeadLetter, error) {
+	if reason == "" {
+		return p.ListDead(ctx, f)
+	}
+	found, limit := []DeadLetter{}, f.Limit
+	f.Limit = 1000
+	for {
+		page, err := p.ListDead(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page {
+			if f.After = d.ID; strings.Contains(d.Reason, reason) {
+				if found = append(found, d); len(found) == limit {
+					return found, nil
+				}
+			}
+		}
+		if len(page) < f.Limit {
+			return found, nil
+		}
+	}
+}
+
 func deadLetter(i *store.Info) DeadLetter {
 	return DeadLetter{
 		ID: i.ID, Admitted: i.Admitted, Class: string(i.Reason.Class), Reason: i.Reason.Text,
@@ -103,8 +129,9 @@ type Summary struct {
 	Sample string    `json:"sample"` // the reason of the newest
 }
 
-// SummarizeDead counts the dead letters that f selects.
-func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter) ([]Summary, error) {
+// SummarizeDead counts the dead letters that f selects and whose reason holds
+// a text.
+func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter, reason string) ([]Summary, error) {
 	f.State, f.Limit = store.Dead, 1000
 	groups := map[[3]string]*Summary{}
 	for {
@@ -113,6 +140,9 @@ func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter) ([]Summary, e
 			return nil, err
 		}
 		for _, i := range page {
+			if f.After = i.ID; !strings.Contains(i.Reason.Text, reason) {
+				continue
+			}
 			key := [3]string{i.Labels.Source, string(i.Reason.Class), i.Labels.Device}
 			g := groups[key]
 			if g == nil {
@@ -121,7 +151,6 @@ func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter) ([]Summary, e
 			}
 			g.Count++
 			g.Newest, g.Sample = i.Admitted, i.Reason.Text
-			f.After = i.ID
 		}
 		if len(page) < f.Limit {
 			break

@@ -159,11 +159,15 @@ func (p *Proxy) open(sealed []byte, id string) (*entry, error) {
 
 // post seals the record for the platform and sends it.
 func (p *Proxy) post(ctx context.Context, g *Generation, e *entry) platform.Verdict {
-	n := e.record.Len()
+	record, err := g.Config.Platform.dress().put(&e.record, g.Rules.Catalogue.Interface(e.head.Interface))
+	if err != nil {
+		return platform.Verdict{Kind: platform.Rejected, Message: err.Error()}
+	}
+	n := record.Len()
 	envelope := p.buffers.get(g.sealer.Size(n))
 	scratch := p.buffers.get(12 << 10)
 	defer func() { p.buffers.put(envelope); p.buffers.put(scratch) }()
-	envelope, err := g.sealer.Seal(envelope, n, e.record.Pieces(scratch[:cap(scratch)]))
+	envelope, err = g.sealer.Seal(envelope, n, record.Pieces(scratch[:cap(scratch)]))
 	if err != nil {
 		return platform.Verdict{Kind: platform.Later, Message: err.Error()}
 	}

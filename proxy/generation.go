@@ -35,9 +35,11 @@ type Generation struct {
 	Loaded   time.Time
 	Warnings transform.Problems
 
-	publicKey []byte
-	sealer    *seal.Sealer
-	client    *platform.Client
+	publicKey    []byte
+	dictionaries string // digest of those of the platform
+	checked      *dictionaryState
+	sealer       *seal.Sealer
+	client       *platform.Client
 }
 
 // Name identifies a generation in logs, labels and dead letters: its number
@@ -46,7 +48,11 @@ func (g *Generation) Name() string { return fmt.Sprintf("%d-%s", g.Number, g.Rul
 
 // Load reads everything of the site and builds what can run, or says what is
 // wrong, all of it at once. It touches nothing.
-func (s Site) Load() (*Generation, transform.Problems) {
+func (s Site) Load() (*Generation, transform.Problems) { return s.load(nil) }
+
+// load is Load with other dictionaries of the platform than those that are
+// kept; nil: with those.
+func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transform.Problems) {
 	name := filepath.Join(s.Dir, ConfigFile)
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -60,9 +66,13 @@ func (s Site) Load() (*Generation, transform.Problems) {
 	if cfg == nil {
 		return nil, ps // without it nobody knows which sources and tables there are
 	}
-	rules, more := s.LoadRules(cfg)
+	if dictionaries == nil {
+		kept, more := s.keptDictionaries(cfg)
+		dictionaries, ps = kept, append(ps, more...)
+	}
+	rules, more := s.loadRules(cfg, dictionaries)
 	ps = append(ps, more...)
-	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now()}
+	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
 	if len(ps.Errors()) == 0 {
 		if err := g.route(s.Dir); err != nil {
 			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "config", Text: err.Error()})
@@ -75,24 +85,37 @@ func (s Site) Load() (*Generation, transform.Problems) {
 	return g, ps
 }
 
-// LoadRules reads mappings and tables as cfg names them.
+// LoadRules reads mappings, tables and the dictionaries that are kept, as cfg
+// names them.
 func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
-	o, ps := s.options(cfg)
+	kept, ps := s.keptDictionaries(cfg)
+	rules, more := s.loadRules(cfg, kept)
+	return rules, append(ps, more...)
+}
+
+func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*transform.Rules, transform.Problems) {
+	o, ps := s.options(cfg, dictionaries)
 	rules, more := transform.Load(o)
 	return rules, append(ps, more...)
 }
 
-// LoadMapping compiles a mapping of rows with the site's tables; see
-// transform.LoadRows.
+// LoadMapping compiles a mapping of rows with the site's tables and the
+// dictionaries that are kept; see transform.LoadRows.
 func (s Site) LoadMapping(cfg *Config, fileName string, data []byte) (*transform.Rules, transform.Problems) {
-	o, ps := s.options(cfg)
-	rules, more := transform.LoadRows(o, fileName, data)
-	return rules, append(ps, more...)
+	kept, ps := s.keptDictionaries(cfg)
+	o, more := s.options(cfg, kept)
+	rules, wrong := transform.LoadRows(o, fileName, data)
+	return rules, slices.Concat(ps, more, wrong)
 }
 
-func (s Site) options(cfg *Config) (transform.Options, transform.Problems) {
+func (s Site) options(cfg *Config, dictionaries map[string]keptDictionary) (transform.Options, transform.Problems) {
 	var ps transform.Problems
-	o := transform.Options{Catalogue: s.Catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
+	catalogue, err := s.catalogue(dictionaries)
+	if err != nil {
+		ps = append(ps, transform.Problem{Place: transform.Place{File: inside(s.Dir, cfg.Platform.Dictionaries.Folder)}, Rule: "dictionary", Text: err.Error()})
+		catalogue = s.Catalogue
+	}
+	o := transform.Options{Catalogue: catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
 	if len(cfg.sourceAt) > 0 {
 		o.SourceAt = func(name string) transform.Problem { return cfg.sourceAt[name] }
 	}
@@ -177,10 +200,14 @@ func (g *Generation) sameRoute(o *Generation) bool {
 // Reload builds a new generation aside and swaps it in, or changes nothing and
 // returns the problems. Warnings come with a swap too.
 func (p *Proxy) Reload(ctx context.Context, why string) (*Generation, transform.Problems) {
+	return p.swap(ctx, why, p.site.Load)
+}
+
+func (p *Proxy) swap(ctx context.Context, why string, load func() (*Generation, transform.Problems)) (*Generation, transform.Problems) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	old := p.gen.Load()
-	g, ps := p.site.Load()
+	g, ps := load()
 	if g == nil {
 		p.metrics.reload(false)
 		p.reloadState.Store(&reloadState{At: time.Now(), OK: false, Problems: ps})
@@ -189,7 +216,7 @@ func (p *Proxy) Reload(ctx context.Context, why string) (*Generation, transform.
 	}
 	p.reloadState.Store(&reloadState{At: time.Now(), OK: true, Problems: ps})
 	p.metrics.reload(true)
-	if g.Rules.Digest == old.Rules.Digest && g.sameConfig(old) {
+	if g.Rules.Digest == old.Rules.Digest && g.dictionaries == old.dictionaries && g.sameConfig(old) {
 		p.log.DebugContext(ctx, "reload: nothing has changed", "why", why)
 		return old, ps
 	}
@@ -224,7 +251,8 @@ func (g *Generation) needsRestart(o *Generation) []string {
 	var list []string
 	for name, same := range map[string]bool{
 		"listen": a.Listen == b.Listen, "admin.listen": a.Admin == b.Admin, "store": a.Store == b.Store,
-		"limits.memory": a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
+		"dedup.onOutage": a.Dedup.OnOutage == b.Dedup.OnOutage,
+		"limits.memory":  a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
 		"log": a.Log == b.Log,
 	} {
 		if !same {

@@ -32,6 +32,7 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	s, params, ok := g.Rules.Match(r.Method, r.URL.Path)
 	switch {
 	case s == nil:
+		p.offerUnclaimed(rw, r, g, begun)
 		p.metrics.refusedRequest("path")
 		p.log.Info("no source listens there", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr)
 		http.Error(rw, fmt.Sprintf("no source listens at %s; see listen in the source.yaml files", r.URL.Path), http.StatusNotFound)
@@ -58,6 +59,7 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	w := p.works.Get().(*work)
 	defer p.release(w)
 	w.event.Request = requestOf(r, params, begun)
+	p.taps.offer(s.Name, &w.event.Request, body)
 	outcome, err := p.Accept(r.Context(), g, s, w, body)
 	if err != nil {
 		p.metrics.refusedRequest("store")

@@ -120,13 +120,18 @@ var (
 	bytesDesc   = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
 	oldestDesc  = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
 	deadDesc    = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
+	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
+	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
 	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+
+	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
+	twiceDesc    = prometheus.NewDesc("yiqiao_dedup_admitted_twice_total", "Entries that turned out to be admitted by another replica too.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, earlierDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -139,6 +144,10 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	now := time.Now()
+	ch <- prometheus.MustNewConstMetric(captureDesc, prometheus.GaugeValue, float64(c.p.taps.waiting.Load()))
+	for code, at := range c.p.dictionaries.Load().Checked {
+		ch <- prometheus.MustNewConstMetric(dictDesc, prometheus.GaugeValue, now.Sub(at).Seconds(), code)
+	}
 	st, err := c.p.store.Stats(ctx, now)
 	if err != nil {
 		return // the store's absence shows in yiqiao_store_errors_total and /-/ready
@@ -152,6 +161,9 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		deadDesc: float64(st.Dead), keysDesc: float64(st.Keys),
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	for d, v := range map[*prometheus.Desc]int64{unsharedDesc: st.Unshared, twiceDesc: st.Twice} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
 }
 

@@ -234,21 +234,31 @@ func TestConfig(t *testing.T) {
 	if c.Platform.AppKey != "from-environment" || c.Limits.Body != 2_621_440 || c.Dedup.Window != 90*time.Minute || c.Store.Disk != "data" || c.Admin.Listen != "127.0.0.1:8081" || c.Listen != ":8080" {
 		t.Errorf("got %+v", c)
 	}
+	c, ps = parseConfig("yiqiao.yaml", []byte(platform+"store: {dedup: 'redis://y', key: k, partitions: 4, replicas: 1, prefix: p}\ndedup: {onOutage: refuse}\n"), true)
+	if want := (StoreConfig{Disk: "data", Dedup: "redis://y", Key: "k", Prefix: "p", Partitions: 4, Replicas: 1, MaxBytes: 20 << 30}); len(ps) > 0 || c.Store != want || c.Dedup != (DedupConfig{72 * time.Hour, "refuse"}) {
+		t.Errorf("got %+v, %v", c, ps)
+	}
 	for text, want := range map[string]string{
 		"":                                  "platform.url",
 		"platform: [":                       "yiqiao.yaml:1:",
 		platform + "liste: :1\n":            `yiqiao.yaml:5:1: broken YAML: unknown field "liste"`,
 		platform + "limits: {body: -1MB}\n": "-1MB",
-		platform + "limits: {body: 100, memory: 1MB}\n":        "limits:",
-		platform + "  concurrency: 0\n":                        "platform.concurrency",
-		platform + "  newest: 100\n":                           "platform.newest",
-		platform + "listen: :1\nlisten: :2\n":                  "already defined",
-		platform + "dedup: {window: often}\n":                  "often",
-		strings.Replace(platform, "_KEY", "_NO_SUCH_KEY", 1):   `yiqiao.yaml:3:11: the environment variable "YIQIAO_TEST_NO_SUCH_KEY" is not set`,
-		strings.Replace(platform, "http://", "192.0.2.1", 1):   "platform.url",
-		strings.Replace(platform, "publicKey: x", "", 1):       "platform.publicKey",
-		platform + "log: {format: xml}\n":                      "log.format",
-		strings.Replace(platform, "${YIQIAO_TEST_KEY}", "", 1): "platform.appKey",
+		platform + "limits: {body: 100, memory: 1MB}\n":                        "limits:",
+		platform + "  concurrency: 0\n":                                        "platform.concurrency",
+		platform + "  newest: 100\n":                                           "platform.newest",
+		platform + "listen: :1\nlisten: :2\n":                                  "already defined",
+		platform + "dedup: {window: often}\n":                                  "often",
+		platform + "dedup: {onOutage: wait}\n":                                 `dedup.onOutage: want admit or refuse, got "wait"`,
+		platform + "store: {redis: 'redis://x', dedup: 'redis://y', key: k}\n": "store.dedup: redis holds the keys of its entries itself",
+		platform + "store: {disk: data, dedup: 'redis://y'}\n":                 "store.key: want file:NAME or 64 hex digits: with dedup the key must be given, the same on every replica",
+		platform + "store: {partitions: 4}\n":                                  "store.partitions: is for redis and dedup",
+		platform + "store: {redis: 'redis://x', key: k, partitions: 2000}\n":   "store.partitions: want 0 to 1024, got 2000",
+		platform + "store: {redis: 'redis://x', key: k, replicas: -1}\n":       "store.replicas: want 0 to 16, got -1",
+		strings.Replace(platform, "_KEY", "_NO_SUCH_KEY", 1):                   `yiqiao.yaml:3:11: the environment variable "YIQIAO_TEST_NO_SUCH_KEY" is not set`,
+		strings.Replace(platform, "http://", "192.0.2.1", 1):                   "platform.url",
+		strings.Replace(platform, "publicKey: x", "", 1):                       "platform.publicKey",
+		platform + "log: {format: xml}\n":                                      "log.format",
+		strings.Replace(platform, "${YIQIAO_TEST_KEY}", "", 1):                 "platform.appKey",
 	} {
 		_, ps := parseConfig("yiqiao.yaml", []byte(text), true)
 		var told strings.Builder
@@ -257,6 +267,23 @@ func TestConfig(t *testing.T) {
 		}
 		if !strings.Contains(told.String(), want) {
 			t.Errorf("%q: want %q, got %q", text, want, told.String())
+		}
+	}
+}
+
+// What a reload cannot apply is named.
+func TestNeedsRestart(t *testing.T) {
+	for want, change := range map[string]func(c *Config){
+		"":                     func(c *Config) { c.Dedup.Window = time.Hour },
+		"dedup.onOutage":       func(c *Config) { c.Dedup.OnOutage = "refuse" },
+		"store":                func(c *Config) { c.Store.Dedup = "redis://x" },
+		"platform.concurrency": func(c *Config) { c.Platform.Concurrency = 3 },
+	} {
+		before, after := defaults(), defaults()
+		change(&after)
+		got := (&Generation{Config: &after}).needsRestart(&Generation{Config: &before})
+		if strings.Join(got, " ") != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -28,11 +28,13 @@ type Proxy struct {
 	metrics *metrics
 	observe func(Delivery)
 
-	gen         atomic.Pointer[Generation]
-	reloading   sync.Mutex
-	reloadState atomic.Pointer[reloadState]
-	admitState  atomic.Pointer[string] // why the last admission failed; nil: it did not
+	gen          atomic.Pointer[Generation]
+	reloading    sync.Mutex
+	reloadState  atomic.Pointer[reloadState]
+	dictionaries atomic.Pointer[dictionaryState]
+	admitState   atomic.Pointer[string] // why the last admission failed; nil: it did not
 
+	taps    taps
 	buffers buffers
 	works   sync.Pool
 	memory  *semaphore.Weighted // bytes of requests under way
@@ -76,6 +78,7 @@ func New(o Options) *Proxy {
 	o.Generation.Number = 1
 	p.gen.Store(o.Generation)
 	p.reloadState.Store(&reloadState{At: o.Generation.Loaded, OK: true, Problems: o.Generation.Warnings})
+	p.dictionaries.Store(o.Generation.checked)
 	p.metrics = newMetrics(p)
 	return p
 }
@@ -104,9 +107,11 @@ type Health struct {
 	Store      string    `json:"store"`
 	Promise    string    `json:"promise"`
 	Platform   string    `json:"platform"`
-	Waiting    int       `json:"waiting"`
-	Oldest     string    `json:"oldest,omitempty"`
-	Dead       int       `json:"dead"`
+	// Dictionaries says how many are the platform's own, and how old.
+	Dictionaries string `json:"dictionaries"`
+	Waiting      int    `json:"waiting"`
+	Oldest       string `json:"oldest,omitempty"`
+	Dead         int    `json:"dead"`
 }
 
 // breakerWords say what a state of the circuit breaker means to a person.
@@ -125,10 +130,14 @@ func (p *Proxy) Health(ctx context.Context) Health {
 	for _, paused := range g.client.Paused() {
 		h.Platform += fmt.Sprintf("; %s paused until %s: %s", paused.Interface, paused.Until.Format(time.TimeOnly), paused.Verdict)
 	}
+	h.Dictionaries = p.dictionaries.Load().words(p.site.askable(g.Config))
 	st, err := p.store.Stats(ctx, time.Now())
 	if err != nil {
 		h.OK, h.Store = false, err.Error()
 		return h
+	}
+	if s, ok := p.store.(interface{ State() string }); ok {
+		h.Store = s.State()
 	}
 	if state := p.admitState.Load(); state != nil {
 		h.Store = *state

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store"
 )
 
@@ -42,7 +45,8 @@ func TestWorkbench(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"since=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339): 5, "until=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339): 0,
-		"limit=2": 2, "source=iflytek": 2, "after=" + list[0].ID: 1,
+		"limit=2": 2, "source=iflytek": 2, "after=" + list[0].ID: 1, "device=nobody": 3, "interface=stk/zpjl": 0,
+		"reason=add+a+row": 3, "reason=add+a+row&limit=2": 2, "reason=snapSmallImage": 2, "reason=nothing+like+it": 0,
 	} {
 		var got []DeadLetter
 		get(t, b.admin.URL+"/-/dead?"+query, &got)
@@ -59,6 +63,47 @@ func TestWorkbench(t *testing.T) {
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: got %s", query, resp.Status)
 		}
+	}
+}
+
+// A record that the platform's server fails at again and again is given up
+// after the site's number of tries; that the platform is away is no try.
+func TestGaveUp(t *testing.T) {
+	b := newBed(t, func(dir string) {
+		change(t, dir, "timeout: 2s", "timeout: 2s, maxAttempts: 2")
+	})
+	b.platform.Behave(platformtest.Behaviour{Failures: 1})
+	b.post("/hikvision/door-1", "application/json", passage("1001", 1))
+	eventually(t, "a dead letter", func() bool { return len(b.dead()) == 1 })
+	if d := b.dead()[0]; d.Class != string(store.GaveUp) || d.Attempts != 2 || d.Interface != "stk/rytxjl" || !strings.Contains(d.Reason, "HTTP 500") {
+		t.Errorf("got %+v", d)
+	}
+	var list []DeadLetter
+	get(t, b.admin.URL+"/-/dead?interface=stk/rytxjl&class=gave-up&reason=HTTP+500", &list)
+	if len(list) != 1 {
+		t.Errorf("got %+v", list)
+	}
+	b.platform.Behave(platformtest.Behaviour{})
+	if again, err := b.RetryDead(t.Context(), list[0].ID); err != nil || again.Outcome != "accepted" {
+		t.Errorf("got %+v %v", again, err)
+	}
+	b.delivered(1)
+}
+
+// change edits a site's yiqiao.yaml.
+func change(t *testing.T, dir, old, new string) {
+	t.Helper()
+	name := filepath.Join(dir, ConfigFile)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), old, new, 1)
+	if changed == string(text) {
+		t.Fatalf("%q is not in %s", old, name)
+	}
+	if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

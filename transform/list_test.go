@@ -39,8 +39,8 @@ func TestList(t *testing.T) {
 		"each": {each, `"kin":"8","homes":[{"code":"` + code + `","kin":[{"code":"0"}]},{"code":"340102001001001001012202"}]`,
 			`"jzxxList":[{"fwbm":"` + code + `","yhzgxdm":"0"},{"fwbm":"340102001001001001012202","yhzgxdm":"8"}]}`},
 		"one is a list of one":   {each, `"kin":"8","homes":{"code":"` + code + `"}`, `"jzxxList":[{"fwbm":"` + code + `","yhzgxdm":"8"}]`},
-		"none":                   {each, `"kin":"8"`, `jzxxList (居住信息): want a value, got nothing [event.homes at mappings/acme/face.yaml:16:11; event.homes = nothing]`},
-		"empty":                  {each, `"homes":[]`, `jzxxList (居住信息): want a value, got an empty list [event.homes at`},
+		"none":                   {each, `"kin":"8"`, `jzxxList (居住信息列表): want a value, got nothing [event.homes at mappings/acme/face.yaml:16:11; event.homes = nothing]`},
+		"empty":                  {each, `"homes":[]`, `jzxxList (居住信息列表): want a value, got an empty list [event.homes at`},
 		"wrong in one":           {each, `"kin":"8","homes":[{"code":"` + code + `"},{"code":"3401"}]`, `refused: jzxxList[1].fwbm (房屋编码): want 24 characters, got 4: "3401" [it.code at mappings/acme/face.yaml:17:20; it.code = "3401"]`},
 		"missing in one":         {each, `"homes":[{"code":"` + code + `"}]`, `refused: jzxxList[0].yhzgxdm (与房主关系): want a value, got nothing [first(it.kin[0].code, event.kin) at mappings/acme/face.yaml:17:39; it.kin[0].code = nothing, event.kin = nothing]`},
 		"a function refuses":     {[]string{"each: event.homes", "record: {fwbm: time(it.code), yhzgxdm: it.kin}"}, `"homes":[{"code":"soon"}]`, `refused: jzxxList[0].fwbm (房屋编码): time(it.code) at mappings/acme/face.yaml:17:20: want a time, got "soon" [time(it.code)`},
@@ -77,11 +77,11 @@ func TestListThrough(t *testing.T) {
 	for name, tt := range map[string]struct{ homes, want string }{
 		"standard": {`[{"yhzgxdm":0,"fwbm":"340102001001001001012201","owner":"某乙"}]`, `"jzxxList":[{"fwbm":"340102001001001001012201","yhzgxdm":"0"}]}`},
 		"one":      {`{"yhzgxdm":"0","fwbm":"340102001001001001012201"}`, `"jzxxList":[{"fwbm":"340102001001001001012201","yhzgxdm":"0"}]}`},
-		"no list":  {`"340102001001001001012201"`, `refused: jzxxList[0] (居住信息): want an object, got a text [event.homes at mappings/acme/face.yaml:15:13`},
+		"no list":  {`"340102001001001001012201"`, `refused: jzxxList[0] (居住信息列表): want an object, got a text [event.homes at mappings/acme/face.yaml:15:13`},
 		"no object": {`[{"yhzgxdm":"0","fwbm":"340102001001001001012201"},null]`,
-			`refused: jzxxList[1] (居住信息): want an object, got nothing [event.homes at`},
+			`refused: jzxxList[1] (居住信息列表): want an object, got nothing [event.homes at`},
 		"wrong": {`[{"yhzgxdm":"0","fwbm":"3401"}]`, `refused: jzxxList[0].fwbm (房屋编码): want 24 characters, got 4: "3401" [event.homes at`},
-		"deep":  {`[{"yhzgxdm":{},"fwbm":"340102001001001001012201"}]`, `refused: jzxxList (居住信息): jzxxList[0].yhzgxdm (与房主关系): want a text, got an object with`},
+		"deep":  {`[{"yhzgxdm":{},"fwbm":"340102001001001001012201"}]`, `refused: jzxxList (居住信息列表): jzxxList[0].yhzgxdm (与房主关系): want a text, got an object with`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := applyAcme(t, rules, strings.Replace(resident, "HOMES", `"homes":`+tt.homes, 1), nil)

@@ -25,19 +25,29 @@ import (
 	"yiqiao/proxy/store/storetest"
 )
 
-// plant is a site whose daemon is a process of its own, the platform that it
-// delivers to, and devices that post unique events until each is taken.
+// plant is a site whose daemon is a process of its own.
 type plant struct {
+	*ledger
+	binary  string
+	dir     string
+	addr    string
+	admin   string
+	process *exec.Cmd
+	died    chan struct{}
+}
+
+// ledger is the platform that one or more plants deliver to, devices that post
+// unique events until each is taken, and what became of these.
+type ledger struct {
 	t        *testing.T
-	binary   string
-	dir      string
 	url      string // where devices post
 	platform *platformtest.Platform
-	process  *exec.Cmd
-	died     chan struct{}
-	tail     []string // the end of its log
+	upstream *httptest.Server
+	key      string // file of the platform's public key
+	resend   bool   // devices post each event again after it was taken
 
 	mu    sync.Mutex
+	tail  []string                   // the end of the daemons' logs
 	ids   map[string]map[string]bool // device of a record → ids of entries that the log says were delivered
 	dead  map[string]bool            // devices of dead letters, as the log says
 	acked map[string]bool            // devices whose event got its 200
@@ -57,38 +67,56 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return name, nil
 })
 
-func newPlant(t *testing.T, store string) *plant {
+func newLedger(t *testing.T) *ledger { return newLedgerOf(t, 1<<20) }
+
+// newLedgerOf makes a ledger whose platform keeps so many records to be shown.
+func newLedgerOf(t *testing.T, keep int) *ledger {
 	t.Helper()
-	return newPlantOf(t, store, 1<<20)
+	l := &ledger{t: t, ids: map[string]map[string]bool{}, dead: map[string]bool{}, acked: map[string]bool{}}
+	name := filepath.Join(t.TempDir(), "platform.key")
+	l.key = name + ".pub"
+	key, _, _, err := platformtest.LoadOrCreateKey(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.platform, err = newPlatform(platformOptions{key: key, keep: keep}); err != nil {
+		t.Fatal(err)
+	}
+	l.upstream = httptest.NewServer(l.platform)
+	t.Cleanup(l.upstream.Close)
+	return l
 }
 
-// newPlantOf makes a plant whose platform keeps so many records to be shown.
-func newPlantOf(t *testing.T, store string, keep int) *plant {
+// newPlant makes a site alone with its platform.
+func newPlant(t *testing.T, store string) *plant {
 	t.Helper()
+	return newLedger(t).alone(store)
+}
+
+// alone makes the ledger's only site.
+func (l *ledger) alone(store string) *plant {
+	l.t.Helper()
+	p := l.plant(store)
+	l.url = "http://" + p.addr
+	return p
+}
+
+// plant makes a site that delivers to the ledger's platform.
+func (l *ledger) plant(store string) *plant {
+	l.t.Helper()
 	binary, err := buildOnce()
 	if err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
-	p := &plant{t: t, binary: binary, dir: t.TempDir(), ids: map[string]map[string]bool{}, dead: map[string]bool{}, acked: map[string]bool{}}
-	key, _, _, err := platformtest.LoadOrCreateKey(filepath.Join(p.dir, "platform.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.platform, err = newPlatform(platformOptions{key: key, keep: keep}); err != nil {
-		t.Fatal(err)
-	}
-	upstream := httptest.NewServer(p.platform)
-	t.Cleanup(upstream.Close)
-	addr, admin := freeAddr(t), freeAddr(t)
-	p.url = "http://" + addr
-	config := fmt.Sprintf("listen: %s\nplatform: {url: %q, appKey: k, publicKey: \"file:platform.key.pub\", timeout: 5s}\nstore: %s\nsources: [iflytek]\ntables: {devices: devices.csv, people: people.csv}\nadmin: {listen: %s}\nlog: {level: debug}\n",
-		addr, upstream.URL+"/api/v1", store, admin)
+	p := &plant{ledger: l, binary: binary, dir: l.t.TempDir(), addr: freeAddr(l.t), admin: freeAddr(l.t)}
+	config := fmt.Sprintf("listen: %s\nplatform: {url: %q, appKey: k, publicKey: \"file:%s\", timeout: 5s}\nstore: %s\nsources: [iflytek]\ntables: {devices: devices.csv, people: people.csv}\nadmin: {listen: %s}\nlog: {level: debug}\n",
+		p.addr, l.upstream.URL+"/api/v1", l.key, store, p.admin)
 	for name, text := range map[string]string{"yiqiao.yaml": config, "devices.csv": simDevicesCSV(nil, 0), "people.csv": simPeopleCSV(0), "store.key": strings.Repeat("5c", 32)} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 	}
-	t.Cleanup(p.kill)
+	l.t.Cleanup(p.kill)
 	return p
 }
 
@@ -163,14 +191,14 @@ func (p *plant) kill() {
 
 // load posts events, rate a second, until ctx ends. Each is posted until it
 // is taken, as firmware with a buffer does.
-func (p *plant) load(ctx context.Context, rate int) {
+func (p *ledger) load(ctx context.Context, rate int) {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	events := make(chan int)
 	var posting sync.WaitGroup
 	for range 16 {
 		posting.Go(func() {
 			for n := range events {
-				p.post(client, n)
+				p.send(client, n)
 			}
 		})
 	}
@@ -191,7 +219,18 @@ func (p *plant) load(ctx context.Context, rate int) {
 	}
 }
 
-func (p *plant) post(client *http.Client, n int) {
+// send posts an event; with resend, at the same time twice and then again.
+func (p *ledger) send(client *http.Client, n int) {
+	if p.resend {
+		var posting sync.WaitGroup
+		posting.Go(func() { p.post(client, n) })
+		p.post(client, n)
+		posting.Wait()
+	}
+	p.post(client, n)
+}
+
+func (p *ledger) post(client *http.Client, n int) {
 	device := fmt.Sprintf("%s115%04d", simArea, n%10000)
 	body := fmt.Sprintf(`{"accessType":"1","accessTime":"2026-01-02 03:04:05","accessControlNo":%q,"areaNo":%q,"cardNo":%q}`, device, simArea, simIdentity(n))
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
@@ -219,49 +258,74 @@ func (p *plant) post(client *http.Client, n int) {
 
 // account waits until every acknowledged event is at the platform, and checks
 // that none went there under two ids.
-func (p *plant) account() {
+func (p *ledger) account() {
 	p.t.Helper()
-	arrived := map[string]int{}
-	missing := func() (list []string) {
-		clear(arrived)
-		for _, r := range p.platform.Records() {
-			_, rest, _ := bytes.Cut(r.Record, []byte(`"accessControlNo":"`))
-			arrived[string(rest[:22])]++
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for device := range p.acked {
-			if arrived[device] == 0 && !p.dead[device] {
-				list = append(list, device)
-			}
-		}
-		return list
+	if n := p.arrived(); n > 0 {
+		p.t.Errorf("events were delivered under %d ids too many", n)
 	}
+}
+
+// records counts those at the platform by device.
+func (p *ledger) records() map[string]int {
+	arrived := map[string]int{}
+	for _, r := range p.platform.Records() {
+		_, rest, _ := bytes.Cut(r.Record, []byte(`"accessControlNo":"`))
+		arrived[string(rest[:22])]++
+	}
+	return arrived
+}
+
+// missing are acknowledged events that are not at the platform.
+func (p *ledger) missing() (list []string) {
+	arrived := p.records()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for device := range p.acked {
+		if arrived[device] == 0 && !p.dead[device] {
+			list = append(list, device)
+		}
+	}
+	return list
+}
+
+// twins counts the second and third ids under which events were delivered.
+func (p *ledger) twins() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, ids := range p.ids {
+		n += len(ids) - 1
+	}
+	return n
+}
+
+// arrived waits until every acknowledged event is at the platform, and counts
+// the ids that are too many.
+func (p *ledger) arrived() (twins int) {
+	p.t.Helper()
 	// A claim whose answer was lost with the Redis connection stands until its
 	// lease ends, 15 s here.
-	for deadline := time.Now().Add(60 * time.Second); len(missing()) > 0; {
+	for deadline := time.Now().Add(60 * time.Second); len(p.missing()) > 0; {
 		if time.Now().After(deadline) {
-			list := missing()
+			list := p.missing()
 			p.t.Fatalf("%d acknowledged events of %d never arrived: %v…\nlog:\n%s", len(list), len(p.acked), list[:min(3, len(list))], strings.Join(p.tail, "\n"))
 		}
 		wait := time.NewTimer(50 * time.Millisecond)
 		<-wait.C
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	twice := 0
-	for device, n := range arrived {
+	arrived, twice := p.records(), 0
+	for _, n := range arrived {
 		if n > 1 {
 			twice++
 		}
-		if len(p.ids[device]) > 1 {
-			p.t.Errorf("%s was delivered under %d ids", device, len(p.ids[device]))
-		}
 	}
-	p.t.Logf("%d events acknowledged, %d records arrived (%d of them again under the same id), %d answers 503, %d dead letters", len(p.acked), len(arrived), twice, p.busy.Load(), len(p.dead))
-	if len(p.acked) < 300 {
+	twins = p.twins()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.t.Logf("%d events acknowledged, %d records arrived (%d of them again, %d ids too many), %d answers 503, %d dead letters", len(p.acked), len(arrived), twice, twins, p.busy.Load(), len(p.dead))
+	if len(p.acked) < 100 {
 		p.t.Errorf("only %d events: too little happened", len(p.acked))
 	}
+	return twins
 }
 
 // kill -9 of the daemon, 20 times, under load: every event that got its 200

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,18 +26,23 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	filter := url.Values{}
 	for name, usage := range map[string]string{
 		"source": "only of this source", "device": "only of this device", "interface": "only records of this interface",
-		"class": "only of this class (undecodable, unknown-device, unmapped, refused, picture-missing, rejected, gave-up)",
-		"until": "only those before this time",
+		"class":  "only of this class (undecodable, unknown-device, unmapped, refused, picture-missing, rejected, gave-up, damaged)",
+		"reason": "only those whose reason holds this text",
 	} {
 		f.Func(name, usage, func(v string) error { filter.Set(name, v); return nil })
 	}
-	f.Func("since", "only those since this time (2026-01-02T15:04:05+08:00) or for so long (24h)", func(v string) error {
-		if d, err := time.ParseDuration(v); err == nil {
-			v = time.Now().Add(-d).Format(time.RFC3339)
-		}
-		filter.Set("since", v)
-		return nil
-	})
+	for name, usage := range map[string]string{
+		"since": "only those since this time (2026-01-02T15:04:05+08:00) or for so long (24h)",
+		"until": "only those before this time, or older than that (24h)",
+	} {
+		f.Func(name, usage, func(v string) error {
+			if d, err := time.ParseDuration(v); err == nil {
+				v = time.Now().Add(-d).Format(time.RFC3339)
+			}
+			filter.Set(name, v)
+			return nil
+		})
+	}
 	all := f.Bool("all", false, "show, export, retry or drop all that the filters select")
 	waiting := f.Bool("waiting", false, "list what waits for the platform, or for a registration that it refers to (-class waiting), instead of dead letters")
 	again := f.Bool("again", false, "import registrations even if the platform has accepted the same before")
@@ -54,7 +60,7 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	}
 	verb, ids := words[0], words[1:]
 	if verb == "import" {
-		return a.importEvents(ctx, std.out, ids, *again)
+		return a.importEvents(ctx, std, ids, *again)
 	}
 	if *waiting {
 		if verb != "list" {
@@ -79,19 +85,19 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	case "summary":
 		return a.summarizeDead(ctx, std.out, filter)
 	case "show":
-		return a.showDead(ctx, std.out, ids)
+		return bulk(ctx, std, verb, ids, func(id string) error { return a.showDead(ctx, std.out, id) })
 	case "export":
-		return a.exportDead(ctx, std.out, ids, *to)
+		return a.exportDead(ctx, std, ids, *to)
 	case "retry":
-		return a.retryDead(ctx, std.out, ids)
+		return a.retryDead(ctx, std, ids)
 	case "drop":
-		for _, id := range ids {
+		return bulk(ctx, std, verb, ids, func(id string) error {
 			if err := a.call(ctx, "POST", "/-/dead/"+url.PathEscape(id)+"/drop", nil); err != nil {
 				return err
 			}
 			fmt.Fprintf(std.out, "%s dropped\n", id)
-		}
-		return nil
+			return nil
+		})
 	}
 	return usagef("want list, summary, show, export, import, retry or drop, got %q", verb)
 }
@@ -146,7 +152,7 @@ func (a *adminClient) ask(ctx context.Context, method, path string, send []byte)
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(body, &e) == nil && e.Error != "" {
-			return nil, errors.New(e.Error)
+			return nil, &answeredError{resp.StatusCode, e.Error}
 		}
 		return nil, fmt.Errorf("the daemon answered %s: %s", resp.Status, bytes.TrimSpace(body[:min(len(body), 300)]))
 	}
@@ -225,25 +231,23 @@ func (a *adminClient) printDead(ctx context.Context, w io.Writer, filter url.Val
 	return nil
 }
 
-func (a *adminClient) showDead(ctx context.Context, w io.Writer, ids []string) error {
-	for _, id := range ids {
-		var o struct {
-			proxy.DeadLetter
-			Request json.RawMessage `json:"request"`
-			Record  string          `json:"record"`
-			Trace   string          `json:"trace"`
-			Body    []byte          `json:"body"`
-		}
-		if err := a.call(ctx, "GET", "/-/dead/"+url.PathEscape(id), &o); err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s  %s  %s\n%s: %s\nrules %s, mapping %s, attempts %d\nrequest %s\n", o.ID, o.Admitted.Local().Format(time.DateTime), o.Device, o.Class, o.Reason, o.Generation, o.Mapping, o.Attempts, o.Request)
-		if o.Record != "" {
-			fmt.Fprintf(w, "record %s\n", o.Record)
-		}
-		fmt.Fprintf(w, "with the rules of now:\n%s", o.Trace)
-		fmt.Fprintf(w, "body (%d bytes):\n%s\n", len(o.Body), printable(shorten(o.Body, 4000)))
+func (a *adminClient) showDead(ctx context.Context, w io.Writer, id string) error {
+	var o struct {
+		proxy.DeadLetter
+		Request json.RawMessage `json:"request"`
+		Record  string          `json:"record"`
+		Trace   string          `json:"trace"`
+		Body    []byte          `json:"body"`
 	}
+	if err := a.call(ctx, "GET", "/-/dead/"+url.PathEscape(id), &o); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s  %s  %s\n%s: %s\nrules %s, mapping %s, attempts %d\nrequest %s\n", o.ID, o.Admitted.Local().Format(time.DateTime), o.Device, o.Class, o.Reason, o.Generation, o.Mapping, o.Attempts, o.Request)
+	if o.Record != "" {
+		fmt.Fprintf(w, "record %s\n", o.Record)
+	}
+	fmt.Fprintf(w, "with the rules of now:\n%s", o.Trace)
+	fmt.Fprintf(w, "body (%d bytes):\n%s\n", len(o.Body), printable(shorten(o.Body, 4000)))
 	return nil
 }
 
@@ -258,11 +262,11 @@ func printable(s string) string {
 }
 
 // exportDead writes originals as captured requests.
-func (a *adminClient) exportDead(ctx context.Context, w io.Writer, ids []string, dir string) error {
+func (a *adminClient) exportDead(ctx context.Context, std stdio, ids []string, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	for _, id := range ids {
+	return bulk(ctx, std, "export", ids, func(id string) error {
 		data, err := a.ask(ctx, "GET", "/-/dead/"+url.PathEscape(id)+"/original", nil)
 		if err != nil {
 			return err
@@ -271,17 +275,30 @@ func (a *adminClient) exportDead(ctx context.Context, w io.Writer, ids []string,
 		if err := os.WriteFile(name, data, 0o600); err != nil { // it holds what the device sent
 			return err
 		}
-		fmt.Fprintln(w, name)
-	}
-	return nil
+		fmt.Fprintln(std.out, name)
+		return nil
+	})
 }
 
-// importEvents hands captured requests to the daemon as if they came now.
-func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []string, again bool) error {
-	if len(names) == 0 {
-		return usagef("import: want .http files")
-	}
+// importEvents hands captured requests to the daemon as if they came now. A
+// folder stands for the .http files in it.
+func (a *adminClient) importEvents(ctx context.Context, std stdio, names []string, again bool) error {
+	var files []string
 	for _, name := range names {
+		if st, err := os.Stat(name); err != nil || !st.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		inside, err := filepath.Glob(filepath.Join(name, "*.http"))
+		if err != nil {
+			return err
+		}
+		files = append(files, inside...)
+	}
+	if len(files) == 0 {
+		return usagef("import: want .http files, or a folder that holds some")
+	}
+	return bulk(ctx, std, "import", files, func(name string) error {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
@@ -294,29 +311,38 @@ func (a *adminClient) importEvents(ctx context.Context, w io.Writer, names []str
 		if err := json.Unmarshal(answer, &got); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s %s\n", name, got.Outcome)
-	}
-	return nil
+		fmt.Fprintf(std.out, "%s %s\n", name, got.Outcome)
+		return nil
+	})
 }
 
-func (a *adminClient) retryDead(ctx context.Context, w io.Writer, ids []string) error {
-	still := 0
-	for _, id := range ids {
+// retryDead maps letters again; those that no rule takes yet stay.
+func (a *adminClient) retryDead(ctx context.Context, std stdio, ids []string) error {
+	outcomes, still := map[string]int{}, 0
+	err := bulk(ctx, std, "retry", ids, func(id string) error {
 		var r proxy.Retried
 		if err := a.call(ctx, "POST", "/-/dead/"+url.PathEscape(id)+"/retry", &r); err != nil {
 			return err
 		}
 		if r.Outcome == "" {
 			still++
-			fmt.Fprintf(w, "%s still dead: %s\n", id, r.Reason)
-			continue
+			fmt.Fprintf(std.out, "%s still dead: %s\n", id, r.Reason)
+			return nil
 		}
-		fmt.Fprintf(w, "%s %s\n", id, r.Outcome)
+		outcomes[r.Outcome]++
+		fmt.Fprintf(std.out, "%s %s\n", id, r.Outcome)
+		return nil
+	})
+	if len(ids) > 1 {
+		for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+			fmt.Fprintf(std.out, "%d %s, ", outcomes[outcome], outcome)
+		}
+		fmt.Fprintf(std.out, "%d still dead\n", still)
 	}
-	if still > 0 {
+	if err == nil && still > 0 {
 		return errFindings
 	}
-	return nil
+	return err
 }
 
 func runHealth(ctx context.Context, std stdio, args []string) error {

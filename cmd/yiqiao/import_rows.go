@@ -80,15 +80,15 @@ func (r *rowReader) options() columns.Options {
 
 // target loads what the records are to be: the mapping, or the interface.
 func (r *rowReader) target(std stdio, site proxy.Site) (err error) {
+	cfg, _ := proxy.ReadConfig(site.Dir) // without a site there are no tables, and the built-in dictionaries
 	if r.flags.mapping == "" {
-		r.iface, err = interfaceNamed(site.Catalogue, r.flags.to)
+		r.iface, err = interfaceNamed(site.KeptCatalogue(cfg), r.flags.to)
 		return err
 	}
 	data, err := os.ReadFile(r.flags.mapping)
 	if err != nil {
 		return err
 	}
-	cfg, _ := proxy.ReadConfig(site.Dir) // without a site there are no tables
 	rules, problems := site.LoadMapping(cfg, r.flags.mapping, data)
 	printProblems(std.err, problems)
 	if rules == nil {

@@ -119,7 +119,7 @@ func (s *importSink) toStore(ctx context.Context, std stdio, site proxy.Site, op
 		return err
 	}
 	log := newLog(std.err, g.Config.Log)
-	st, err := openStore(ctx, site.Dir, g.Config.Store, log)
+	st, err := openStore(ctx, site.Dir, g.Config, log)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"yiqiao/proxy/store"
 	"yiqiao/proxy/store/disk"
 	"yiqiao/proxy/store/redis"
+	"yiqiao/proxy/store/shared"
 	"yiqiao/transform"
 	"yiqiao/transform/spec"
 )
@@ -133,7 +134,7 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, o.site.Dir, cfg.Store, o.log)
+	st, err := openStore(ctx, o.site.Dir, cfg, o.log)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +150,7 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	}
 	d.running.Go(func() { d.proxy.Deliver(work, grace) })
 	d.running.Go(func() { d.proxy.Tidy(work) })
+	d.running.Go(func() { d.proxy.RefreshDictionaries(work) })
 	d.running.Go(func() {
 		if err := d.proxy.Watch(work); err != nil {
 			o.log.Warn("files are not watched; use POST /-/reload or SIGHUP", "err", err)
@@ -159,15 +161,15 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 }
 
 // openStore is the only place that knows which store is used.
-func openStore(ctx context.Context, dir string, c proxy.StoreConfig, log *slog.Logger) (store.Store, error) {
+func openStore(ctx context.Context, dir string, cfg *proxy.Config, log *slog.Logger) (store.Store, error) {
+	c := cfg.Store
+	options := redis.Options{Prefix: c.Prefix, Partitions: c.Partitions, Replicas: c.Replicas}
 	if c.Redis != "" {
-		st, err := redis.Open(ctx, c.Redis, redis.Options{Prefix: c.Prefix})
+		st, err := redis.Open(ctx, c.Redis, options)
 		if err != nil {
 			return nil, err
 		}
-		for _, w := range st.Warnings() {
-			log.Warn("redis", "warning", w)
-		}
+		warn(log, st.Warnings())
 		return st, nil
 	}
 	folder := c.Disk
@@ -181,7 +183,24 @@ func openStore(ctx context.Context, dir string, c proxy.StoreConfig, log *slog.L
 	for _, note := range st.Notes() {
 		log.Error("the store was damaged", "note", note)
 	}
-	return st, nil
+	if c.Dedup == "" {
+		return st, nil
+	}
+	keys, err := redis.OpenKeys(ctx, c.Dedup, options)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store.dedup: %w", err), st.Close())
+	}
+	warn(log, keys.Warnings())
+	return shared.New(ctx, st, keys, shared.Options{
+		OnOutage: shared.Policy(cfg.Dedup.OnOutage),
+		Note:     func(text string) { log.Warn("store.dedup", "note", text) },
+	}), nil
+}
+
+func warn(log *slog.Logger, warnings []string) {
+	for _, w := range warnings {
+		log.Warn("redis", "warning", w)
+	}
 }
 
 // listen serves h at addr. Devices are slow and many: a header must come

@@ -78,7 +78,7 @@ type soakMark struct {
 func newSoak(t *testing.T) *soak {
 	// Keys live for five minutes, so that their number stops growing within the
 	// soak; a device's clock goes on, so nothing is a duplicate.
-	s := &soak{plant: newPlantOf(t, "{disk: data}\ndedup: {window: 5m}", 1)}
+	s := &soak{plant: newLedgerOf(t, 1).alone("{disk: data}\ndedup: {window: 5m}")}
 	picture := base64.StdEncoding.EncodeToString(event.SyntheticJPEG(100_000, 1))
 	crop := base64.StdEncoding.EncodeToString(event.SyntheticJPEG(12_000, 2))
 	s.head = fmt.Appendf(nil, `{"snapSmallImage":%q,"snapBigImage":%q,"areaNo":%q,`, crop, picture, simArea)

@@ -45,7 +45,11 @@ func (a *adminClient) printStats(ctx context.Context, std stdio) error {
 	if s.Oldest != nil {
 		fmt.Fprintf(std.out, ", the oldest since %s", s.Oldest.Local().Format("2006-01-02 15:04:05"))
 	}
-	fmt.Fprintf(std.out, "\ndead     %d entries, %d bytes\nkeys     %d known\npromise  %s\n", s.Dead, s.DeadBytes, s.Keys, s.Promise)
+	fmt.Fprintf(std.out, "\ndead     %d entries, %d bytes\nkeys     %d known\n", s.Dead, s.DeadBytes, s.Keys)
+	if s.Unshared > 0 || s.Twice > 0 {
+		fmt.Fprintf(std.out, "dedup    %d entries were admitted while Redis was away, %d by another replica too\n", s.Unshared, s.Twice)
+	}
+	fmt.Fprintf(std.out, "promise  %s\n", s.Promise)
 	return nil
 }
 

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Store is implemented by disk (one machine) and redis (many replicas). Both
-// pass storetest.Run. All methods are safe for many goroutines.
+// Store is implemented by disk (one machine), redis (many replicas) and shared
+// (many replicas, each with its own disk). All pass storetest.Run. All methods are safe for many goroutines.
 //
 // Time is an argument: now decides what is due, what has expired and what a
 // dedup key still covers, so a test moves the clock by passing a later time.
@@ -156,6 +156,15 @@ type Entry struct {
 	Body []byte
 }
 
+// DedupKey is the key by which an entry may be a duplicate: the zero Key if
+// what it registers tells that.
+func (e *Entry) DedupKey() Key {
+	if e.Registers != (Ref{}) && e.Dead == nil {
+		return Key{}
+	}
+	return e.Key
+}
+
 // Labels say what an entry is, for people.
 type Labels struct {
 	Source     string // "hikvision"
@@ -288,6 +297,10 @@ type Stats struct {
 	Dead       int
 	DeadBytes  int64
 	Keys       int // dedup keys alive
+	// Of a store that shares its keys with other replicas, since it was
+	// opened: entries admitted while the keys were out of reach, and entries
+	// that turned out to be admitted by another replica too.
+	Unshared, Twice int64
 }
 
 // Errors that a caller acts on. Everything else means: not now, try again.

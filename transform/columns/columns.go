@@ -184,9 +184,10 @@ func keysOf(i *spec.Interface) *keys {
 			short = append(short, s)
 			continue
 		}
+		list := listLabel(f)
 		for m := range f.Fields {
 			s := slot{&f.Fields[m], n, m, 0}
-			for _, name := range []string{s.field.Name, s.field.Label, f.Name + "." + s.field.Name, f.Label + s.field.Label, f.Label + "." + s.field.Label} {
+			for _, name := range []string{s.field.Name, s.field.Label, f.Name + "." + s.field.Name, list + s.field.Label, list + "." + s.field.Label} {
 				add(name, s)
 			}
 			short = append(short, s)
@@ -203,6 +204,9 @@ func keysOf(i *spec.Interface) *keys {
 	}
 	return k
 }
+
+// listLabel is 居住信息 of 居住信息列表.
+func listLabel(f *spec.Field) string { return strings.TrimSuffix(f.Label, "列表") }
 
 // plain is a name in the forms that do not matter taken out: width, blanks.
 func plain(s string) string {

@@ -96,7 +96,7 @@ func (c *Columns) identityLabel() string {
 func (c *Columns) ListLabel() string {
 	for n := range c.iface.Fields {
 		if f := &c.iface.Fields[n]; f.Type == spec.List {
-			return f.Label
+			return listLabel(f)
 		}
 	}
 	return ""

@@ -69,7 +69,7 @@ func TemplateOf(i *spec.Interface) Template {
 				add(slot{&f.Fields[m], n, m, element}, strconv.Itoa(element+1), example.Get(at))
 			}
 		}
-		t.Notes = append(t.Notes, "# "+f.Label+"有多处时：往右加列（"+f.Fields[0].Label+"3、"+f.Fields[0].Label+"4……），或者写成相邻的几行，其余各格照抄。")
+		t.Notes = append(t.Notes, "# "+listLabel(f)+"有多处时：往右加列（"+f.Fields[0].Label+"3、"+f.Fields[0].Label+"4……），或者写成相邻的几行，其余各格照抄。")
 	}
 	if picture {
 		t.Notes = append(t.Notes, "# 照片列写文件名，照片放在表的同一个文件夹，或用 -pictures 指定文件夹。")

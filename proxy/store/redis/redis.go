@@ -115,6 +115,24 @@ var _ store.Store = (*Store)(nil)
 // without an append only file, or evicting keys. No error contains the
 // password of the url.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	scripts, err := loadScripts("lib", scriptFlags())
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStore(url, o, scripts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	s.beginWatch(ctx)
+	return s, nil
+}
+
+// newStore connects to nothing yet.
+func newStore(url string, o Options, scripts scripts) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = defaultPrefix
 	}
@@ -132,26 +150,20 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.Partitions < 0 || o.Partitions > maxPartitions {
 		return nil, fmt.Errorf("redis: %d partitions, want 1 to %d", o.Partitions, maxPartitions)
 	}
-	scripts, err := loadScripts()
-	if err != nil {
-		return nil, err
-	}
 	client, err := dial(url)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		client: client, options: o, scripts: scripts,
+	return &Store{
+		client: client, options: o, scripts: scripts, end: func() {},
 		held: map[string]lease{}, faults: faults{of: map[faultOf]fault{}},
-	}
-	if err := s.prepare(ctx); err != nil {
-		client.Close()
-		return nil, err
-	}
+	}, nil
+}
+
+func (s *Store) beginWatch(ctx context.Context) {
 	watch, end := context.WithCancel(context.WithoutCancel(ctx))
 	s.end = end
 	s.watcher.Go(func() { s.watch(watch) })
-	return s, nil
 }
 
 // prepare checks the servers and the layout of the keys.

@@ -27,18 +27,19 @@ func scriptFlags() map[string]string {
 	}
 }
 
-func loadScripts() (scripts, error) {
-	lib, err := luaFiles.ReadFile("lua/lib.lua")
+// loadScripts puts lib in front of each script.
+func loadScripts(lib string, flags map[string]string) (scripts, error) {
+	begin, err := luaFiles.ReadFile("lua/" + lib + ".lua")
 	if err != nil {
 		return nil, err
 	}
 	out := scripts{}
-	for name, flags := range scriptFlags() {
+	for name, flags := range flags {
 		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			return nil, err
 		}
-		out[name] = redis.NewScript("#!lua flags=" + flags + "\n" + string(lib) + string(text))
+		out[name] = redis.NewScript("#!lua flags=" + flags + "\n" + string(begin) + string(text))
 	}
 	return out, nil
 }

@@ -44,6 +44,7 @@ var leaseRules = []rule{
 	{"extend moves the end of the lease", checkExtend},
 	{"settle happens once", checkSettleOnce},
 	{"a retry waits and blocks its lane", checkRetry},
+	{"lanes in backoff hold up no other", checkBackoff},
 	{"a free retry counts no attempt", checkFree},
 	{"a buried entry is a dead letter and frees its lane", checkBury},
 	{"a dead letter does not block its lane", func(f *fixture) {
@@ -250,6 +251,40 @@ func checkRetry(f *fixture) {
 	}
 	f.settle(c, store.Outcome{Do: store.Delivered})
 	f.claimOne(next, time.Minute)
+}
+
+// checkBackoff: the longest backlogs wait for a retry, more of them than a
+// claim takes, and the others are served as if these were not there.
+func checkBackoff(f *fixture) {
+	const lanes, max = 6, 2
+	for range 3 {
+		for i := range lanes {
+			f.admitNew(f.entry(laneName(i), 0))
+		}
+	}
+	for range lanes / max {
+		for _, c := range f.claim(max, time.Minute) {
+			f.settle(c, store.Outcome{Do: store.Retry, At: f.now.Add(time.Hour)})
+		}
+	}
+	f.later(time.Minute)
+	var want, got []string
+	for range 3 {
+		want = append(want, f.admitNew(f.entry("late", 0)))
+		claims := f.claim(max, time.Minute)
+		for _, c := range claims {
+			got = append(got, c.ID)
+			f.settle(c, store.Outcome{Do: store.Delivered})
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Fatalf("beside lanes in backoff (-want +got):\n%s", diff)
+	}
+	f.claimNone()
+	f.later(time.Hour)
+	if got := len(f.claim(2*lanes, time.Minute)); got != lanes {
+		f.Fatalf("after the backoff Claim gave %d lanes, want %d", got, lanes)
+	}
 }
 
 func checkFree(f *fixture) {
