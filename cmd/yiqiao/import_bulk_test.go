@@ -22,11 +22,11 @@ import (
 // holds the same tiny one, for the standard wants one) into the store on disk,
 // then once more, then to a daemon.
 //
-//	go test -tags bulk -run TestBulk -v ./cmd/yiqiao
+//	go test -tags bulk -run TestImportTown -v ./cmd/yiqiao
 //
 // The rate and the memory that issue 4 wants are checked: 5,000 rows/s or
 // more, less than 150 MB.
-func TestBulk(t *testing.T) {
+func TestImportTown(t *testing.T) {
 	rows := 100_000
 	if s := os.Getenv("BULK"); s != "" {
 		var err error
