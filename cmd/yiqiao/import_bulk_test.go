@@ -62,7 +62,8 @@ func TestImportTown(t *testing.T) {
 		took := time.Since(begun)
 		rate := float64(rows) / took.Seconds()
 		usage := c.ProcessState.SysUsage().(*syscall.Rusage)
-		t.Logf("%s: %.1f s, %.0f rows/s, CPU %.1f s, at most %d MB", run.what, took.Seconds(), rate, (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds(), usage.Maxrss>>10)
+		cpu := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+		t.Logf("%s: %.1f s, %.0f rows/s, CPU %v a row, at most %d MB", run.what, took.Seconds(), rate, (cpu / time.Duration(rows)).Round(time.Microsecond), usage.Maxrss>>10)
 		if rate < 5000 || usage.Maxrss>>10 >= 150 {
 			t.Errorf("%s: want 5000 rows/s and less than 150 MB", run.what)
 		}
