@@ -44,8 +44,11 @@ type PlatformConfig struct {
 	Cipher      CipherConfig  `yaml:"cipher"`
 	Timeout     time.Duration `yaml:"timeout"`
 	Concurrency int           `yaml:"concurrency"`
-	Later       []string      `yaml:"later"`       // codes that mean: try again later
-	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+	Later       []string      `yaml:"later"` // codes that mean: try again later
+	// Delivered are codes that mean, as "0" does, that the platform has the
+	// record: some refuse one that came already, and so one whose answer was lost.
+	Delivered   []string `yaml:"delivered"`
+	MaxAttempts int      `yaml:"maxAttempts"` // 0: never give up
 	// Prerequisites (前置接入): order, a record waits while a registration that
 	// it refers to is still in the store; strict, until it was accepted; off.
 	Prerequisites string `yaml:"prerequisites"`

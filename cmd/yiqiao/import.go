@@ -61,9 +61,9 @@ func runImport(ctx context.Context, std stdio, args []string) error {
 	return importFile(ctx, std, &o, words[0])
 }
 
-// interfaceNamed finds an interface for a command that was asked for it.
-func interfaceNamed(c *spec.Catalogue, name string) (*spec.Interface, error) {
-	if i := c.Interface(name); i != nil {
+// targetNamed finds an interface for a command that was asked for it.
+func targetNamed(c *spec.Catalogue, name string) (*spec.Interface, error) {
+	if i := interfaceNamed(c, name); i != nil {
 		return i, nil
 	}
 	return nil, usagef("the standard has no interface %q; there are: %s", name, strings.Join(c.Names(), ", "))
@@ -74,7 +74,7 @@ func writeTemplate(std stdio, name string, words []string) error {
 	if err != nil {
 		return err
 	}
-	i, err := interfaceNamed(c, name)
+	i, err := targetNamed(c, name)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (r *rowReader) options() columns.Options {
 func (r *rowReader) target(std stdio, site proxy.Site) (err error) {
 	cfg, _ := proxy.ReadConfig(site.Dir) // without a site there are no tables, and the built-in dictionaries
 	if r.flags.mapping == "" {
-		r.iface, err = interfaceNamed(site.KeptCatalogue(cfg), r.flags.to)
+		r.iface, err = targetNamed(site.KeptCatalogue(cfg), r.flags.to)
 		return err
 	}
 	data, err := os.ReadFile(r.flags.mapping)

@@ -270,7 +270,13 @@ func (k *keys) meant(name string) string {
 			names = append(names, f.Name, f.Label)
 		}
 	}
-	near := transform.Nearest(name, names)
+	near := ""
+	for _, n := range transform.Nearest(name, names) {
+		if strings.ContainsAny(strings.ToLower(n), name) { // two labels of two characters are near in nothing
+			near = n
+			break
+		}
+	}
 	if near == "" {
 		return ""
 	}

@@ -156,7 +156,7 @@ func (t *txn) settle(now time.Time, seq int64, lane string, o store.Outcome) err
 // that wait already.
 func (t *txn) advance(now time.Time, lane string) error {
 	var seq, due int64
-	err := t.tx.QueryRow("SELECT seq, due FROM entry WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
+	err := t.tx.QueryRow("SELECT seq, due FROM entry INDEXED BY entry_lane WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = t.tx.Exec("DELETE FROM lane WHERE name = ?", lane)
 		return err

@@ -129,7 +129,8 @@ func TestPromiseDuplicateWaitsForTheFirst(t *testing.T) {
 	}()
 	select {
 	case got := <-secondDone:
-		t.Errorf("b answered %+v before a had it durable", got)
+		close(open)
+		t.Fatalf("b answered %+v before a had it durable", got)
 	case <-time.After(300 * time.Millisecond):
 	}
 	// Whoever does not wait so long is told nothing that is not so.
