@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -120,6 +121,9 @@ func (p *Proxy) importEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, params, ok := g.Rules.Match(q.Method, q.Path)
+	if name, imported := strings.CutPrefix(q.Path, importPath); imported && g.Rules.Catalogue.Interface(name) != nil {
+		s, ok = g.Rules.Source(transform.ImportSource), true // a dead letter of an import, exported
+	}
 	if !ok {
 		reply(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no source takes %s %s", q.Method, q.Path)})
 		return

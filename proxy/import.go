@@ -54,6 +54,9 @@ type ImportOptions struct {
 	Again     bool // send what is unchanged too
 }
 
+// importPath begins the path of an event of an import; no device posts there.
+const importPath = "/-/import/"
+
 const (
 	outcomeRefused = "refused"
 	outcomeFull    = "full"
@@ -124,7 +127,7 @@ func (p *Proxy) importRecord(ctx context.Context, g *Generation, o ImportOptions
 }
 
 func importRequest(name string) event.Request {
-	return event.Request{Method: "POST", Path: "/-/import/" + name, Received: time.Now()}
+	return event.Request{Method: "POST", Path: importPath + name, Received: time.Now()}
 }
 
 func storeTrouble(err error) string {

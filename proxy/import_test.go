@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -108,10 +109,10 @@ func TestImportOrder(t *testing.T) {
 func TestImportRejected(t *testing.T) {
 	b := newBed(t, nil)
 	b.platform.Behave(platformtest.Behaviour{Code: "4711"})
-	if _, err := b.Import(t.Context(), ImportOptions{Interface: "gj"}, lines(pole("1000001", "测试甲"))); err != nil {
+	if _, err := b.Import(t.Context(), ImportOptions{Interface: "gj"}, lines(pole("1000001", "测试甲"), pole("1000002", "测试乙"))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a dead letter", func() bool { return len(b.dead()) == 1 })
+	eventually(t, "a dead letter", func() bool { return len(b.dead()) == 2 })
 	id := b.dead()[0].ID
 	if d := b.dead()[0]; d.Source != "import" || d.Mapping != "import/gj.yaml" || d.Class != string(store.Rejected) {
 		t.Errorf("got %+v", d)
@@ -119,11 +120,30 @@ func TestImportRejected(t *testing.T) {
 	if o, err := b.ShowDead(t.Context(), id); err != nil || !strings.Contains(o.Trace, "event.gjmc") {
 		t.Errorf("got %+v, %v", o, err)
 	}
+	// Exported, the other one can be given back.
 	b.platform.Behave(platformtest.Behaviour{})
+	resp, err := http.Get(b.admin.URL + "/-/dead/" + b.dead()[1].ID + "/original")
+	if err != nil {
+		t.Fatal(err)
+	}
+	captured, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err = http.Post(b.admin.URL+"/-/events", "", bytes.NewReader(captured))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(answer), `"source":"import"`) {
+		t.Errorf("given back: %s %s %v", resp.Status, answer, err)
+	}
 	if r, err := b.RetryDead(t.Context(), id); err != nil || r.Outcome != "accepted" {
 		t.Errorf("got %+v, %v", r, err)
 	}
-	b.delivered(1)
+	b.delivered(2)
 }
 
 func TestImportOverHTTP(t *testing.T) {
