@@ -94,6 +94,21 @@ func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
 }
 
 func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*transform.Rules, transform.Problems) {
+	o, ps := s.options(cfg, dictionaries)
+	rules, more := transform.Load(o)
+	return rules, append(ps, more...)
+}
+
+// LoadMapping compiles a mapping of rows with the site's tables and the
+// dictionaries that are kept; see transform.LoadRows.
+func (s Site) LoadMapping(cfg *Config, fileName string, data []byte) (*transform.Rules, transform.Problems) {
+	kept, ps := s.keptDictionaries(cfg)
+	o, more := s.options(cfg, kept)
+	rules, wrong := transform.LoadRows(o, fileName, data)
+	return rules, slices.Concat(ps, more, wrong)
+}
+
+func (s Site) options(cfg *Config, dictionaries map[string]keptDictionary) (transform.Options, transform.Problems) {
 	var ps transform.Problems
 	catalogue, err := s.catalogue(dictionaries)
 	if err != nil {
@@ -122,8 +137,7 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 		ps = append(ps, more...)
 		o.Tables = append(o.Tables, t)
 	}
-	rules, more := transform.Load(o)
-	return rules, append(ps, more...)
+	return o, ps
 }
 
 func tableNames(m map[string]string) []string {

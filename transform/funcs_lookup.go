@@ -77,17 +77,24 @@ func memberOf(args ...any) (any, error) {
 		}
 		return v[key], nil
 	case []any:
-		i, ok := args[1].(int)
-		if !ok {
-			return nil, fmt.Errorf("want an index into a list of %d, got %s", len(v), describe(args[1]))
-		}
-		if i < 0 {
-			i += len(v)
-		}
-		if i < 0 || i >= len(v) {
-			return nil, nil
-		}
-		return v[i], nil
+		return elementOf(v, args[1])
+	case []string: // of split
+		return elementOf(v, args[1])
 	}
 	return nil, fmt.Errorf("%s has no member %v", describe(args[0]), args[1])
+}
+
+// elementOf counts from the end below 0; beyond the ends there is nothing.
+func elementOf[T any](list []T, index any) (any, error) {
+	i, ok := index.(int)
+	if !ok {
+		return nil, fmt.Errorf("want an index into a list of %d, got %s", len(list), describe(index))
+	}
+	if i < 0 {
+		i += len(list)
+	}
+	if i < 0 || i >= len(list) {
+		return nil, nil
+	}
+	return list[i], nil
 }

@@ -41,6 +41,7 @@ func commands() []command {
 		{"test", "[-site DIR] [-run RE] [-update]", "run the cases beside the mappings", runTest},
 		{"map", "[-site DIR] [-trace] [-seal] VENDOR/EVENT [FILE]", "one payload in (a file or standard input), its records out", runMap},
 		{"spec", "[-lang en] [INTERFACE|ZDnnn|GFnnn|functions|WORD] | -json | -markdown | -schema [INTERFACE]", "the standard to read: fields, conditions, dictionaries, formats, functions; to search it", runSpec},
+		{"import", "-to INTERFACE FILE [-site DIR] [-dry-run] | -template INTERFACE [FILE]", "register what stands in a sheet: CSV, XLSX or JSON lines; or an empty sheet to fill in", runImport},
 		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR]", "keep the next requests of a source, or all, as .http files", runCapture},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters and at what waits, map them again, drop them", runDead},
 		{"store", "stats|verify|rekey [-site DIR]", "what the store holds, whether it is sound; a new key that seals it", runStore},
