@@ -38,6 +38,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return p.keep(ctx, g, s, w, body, &transform.Refusal{Class: transform.Undecodable, Text: err.Error()})
 	}
 	g.Rules.Apply(s, ev, res, nil)
+	p.metrics.warned(s, res.Violations)
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
@@ -194,6 +195,6 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
-	w.event.Request, w.again, w.attended, w.result.Tell = event.Request{}, false, false, false
+	w.event.Request, w.again, w.attended = event.Request{}, false, false
 	p.works.Put(w)
 }

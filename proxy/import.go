@@ -116,7 +116,7 @@ func (p *Proxy) importRecord(ctx context.Context, g *Generation, o ImportOptions
 	w := p.works.Get().(*work)
 	defer p.release(w)
 	w.event.Request = importRequest(o.Interface)
-	w.again, w.attended, w.result.Tell = o.Again, true, true
+	w.again, w.attended = o.Again, true
 	begun := time.Now()
 	outcome, err := p.Accept(ctx, g, s, w, doc)
 	if err != nil {
@@ -166,7 +166,7 @@ func takenOf(outcome transform.Outcome, res *transform.Result) Taken {
 func Prove(rules *transform.Rules, o ImportOptions, docs [][]byte) []Taken {
 	s := rules.Source(transform.ImportSource)
 	taken := make([]Taken, len(docs))
-	res := transform.Result{Tell: true}
+	var res transform.Result
 	for n, doc := range docs {
 		rules.ApplyBody(s, importRequest(o.Interface), doc, &res, nil)
 		taken[n] = takenOf(transform.Accepted, &res)

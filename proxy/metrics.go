@@ -10,6 +10,7 @@ import (
 	"yiqiao/proxy/platform"
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
+	"yiqiao/transform/spec"
 )
 
 // metrics are what /metrics shows. Labels are names from files and words of
@@ -23,6 +24,7 @@ type metrics struct {
 	deadLetters  *prometheus.CounterVec // source, class
 	fallen       *prometheus.CounterVec // why
 	refused      *prometheus.CounterVec // why
+	warnings     *prometheus.CounterVec // source, interface, field, rule
 	tries        *prometheus.CounterVec // interface, verdict
 	acceptTime   prometheus.Histogram
 	platformTime prometheus.Histogram
@@ -53,6 +55,7 @@ func newMetrics(p *Proxy) *metrics {
 		deadLetters:  counter("dead_letters_total", "Dead letters by class.", "source", "class"),
 		fallen:       counter("dead_letters_dropped_total", "Dead letters that fell off by age or bytes.", "why"),
 		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
+		warnings:     counter("warnings_total", "Values that went out and yet look wrong, by what the catalogue warns of; yiqiao map -trace shows one.", "source", "interface", "field", "rule"),
 		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
 		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
 		platformTime: seconds("platform_seconds", "How long the platform takes to answer."),
@@ -63,7 +66,7 @@ func newMetrics(p *Proxy) *metrics {
 		reloadTime:   gauge("config_last_reload_success_timestamp_seconds", "When rules were last loaded."),
 		reloads:      counter("config_reloads_total", "Reloads by result.", "result"),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.tries, m.acceptTime,
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.acceptTime,
 		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.generation.Set(1)
@@ -87,6 +90,15 @@ func (m *metrics) ignored(s *transform.Source, list []transform.IgnoredBy) {
 
 func (m *metrics) kept(s *transform.Source, class store.Class) {
 	m.deadLetters.WithLabelValues(s.Name, string(class)).Inc()
+}
+
+// warned counts the warnings of an event.
+func (m *metrics) warned(s *transform.Source, list []spec.Violation) {
+	for i := range list {
+		if v := &list[i]; v.Severity == spec.Warning && v.Field != nil {
+			m.warnings.WithLabelValues(s.Name, v.Interface.Name, v.Field.Path, v.Rule).Inc()
+		}
+	}
 }
 
 func (m *metrics) refusedRequest(why string) { m.refused.WithLabelValues(why).Inc() }

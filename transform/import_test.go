@@ -25,7 +25,7 @@ func TestImportSource(t *testing.T) {
 	for _, i := range c.Interfaces {
 		for _, e := range i.Examples {
 			doc := e.Document()
-			res := Result{Tell: true}
+			var res Result
 			rules.ApplyBody(s, event.Request{Method: "POST", Path: ImportPath(i)}, doc, &res, nil)
 			if res.Refusal != nil || len(res.Records) != 1 {
 				t.Errorf("%s %s: %d records, %v", i.Name, e.Title, len(res.Records), res.Refusal)

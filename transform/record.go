@@ -222,9 +222,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []string
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
-	if res.Tell {
-		res.Violations = append(res.Violations, r.violations...)
-	}
+	res.Violations = append(res.Violations, r.violations...)
 	for _, v := range r.violations {
 		if v.Severity == spec.Warning && r.trace == nil {
 			continue // nobody would read it

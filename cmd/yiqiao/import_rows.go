@@ -97,7 +97,7 @@ func (r *rowReader) target(std stdio, site proxy.Site) (err error) {
 	if r.iface = rules.Sources[0].Mappings[0].To; r.iface == nil {
 		return fmt.Errorf("%s: the mapping has no to", r.flags.mapping)
 	}
-	r.rules, r.result.Tell = rules, true
+	r.rules = rules
 	return nil
 }
 
