@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -103,7 +101,7 @@ func TestIndexIsMadeAnew(t *testing.T) {
 					t.Errorf("%s is not known any more: %v %v", id, a, err)
 				}
 			}
-			if name == "garbage" && (len(s.Notes()) == 0 || !strings.Contains(s.Notes()[0], "Lost: dedup keys")) {
+			if name == "garbage" && (len(s.Notes()) == 0 || !strings.Contains(fmt.Sprint(s.Notes()), "Lost: the dedup keys")) {
 				t.Errorf("it was not told: %q", s.Notes())
 			}
 		})
@@ -117,7 +115,7 @@ func TestDamageIsOneRecordWide(t *testing.T) {
 	s := open(t, folder, Options{still: true})
 	ids := fill(t, s, 0, 5)
 	s.Close()
-	name := filepath.Join(folder, logFolder, segmentName(1))
+	name := filepath.Join(folder, logFolder, liveName(1))
 	whole, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +141,7 @@ func TestDamageIsOneRecordWide(t *testing.T) {
 		if there[ids[lost]] {
 			t.Errorf("%s was not noticed to be damaged", ids[lost])
 		}
-		if told != (len(s.Notes()) > 0) || told && !strings.Contains(s.Notes()[0], segmentName(1)+" is damaged at byte") {
+		if told != (len(s.Notes()) > 0) || told && !strings.Contains(s.Notes()[0], liveName(1)+" is damaged at byte") {
 			t.Errorf("told %q", s.Notes())
 		}
 	}
@@ -164,7 +162,7 @@ func TestDamagedBody(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, Options{still: true})
 	fill(t, s, 0, 2)
-	name := filepath.Join(folder, logFolder, segmentName(1))
+	name := filepath.Join(folder, logFolder, liveName(1))
 	whole, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +172,7 @@ func TestDamagedBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	var damage *store.CorruptError
-	if _, err := s.Load(t.Context(), "e0000", nil); !errors.As(err, &damage) || damage.File != segmentName(1) {
+	if _, err := s.Load(t.Context(), "e0000", nil); !errors.As(err, &damage) || damage.File != liveName(1) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Load(t.Context(), "e0001", nil); err != nil {
@@ -283,38 +281,51 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// A duplicate is answered only when the first admission is on the disk.
+// A duplicate is answered only when the first admission is on the disk: it is
+// not answered while that is being synced, and not as stored when that fails.
 func TestDuplicateWaitsForTheFirst(t *testing.T) {
-	fs := newCrashFS()
-	s := open(t, t.TempDir(), Options{files: fs, still: true})
-	syncing, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	fs.before(func() {
-		once.Do(func() { close(syncing) })
-		<-release
-	})
-	answered := make(chan string, 2)
-	admit := func(id string) {
-		a, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, "lane", "key", body(id))})
-		if err != nil || a[0].ID != "first" {
-			t.Errorf("%s: %+v %v", id, a, err)
+	for _, fails := range []bool{false, true} {
+		fs := newCrashFS()
+		planned := make(chan *op, 2)
+		s := open(t, t.TempDir(), Options{files: fs, still: true, planned: func(o *op) { planned <- o }})
+		release := make(chan struct{})
+		fs.before(func() { <-release })
+		answered := make(chan error, 2)
+		admit := func(id string) {
+			a, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, "lane", "key", body(id))})
+			if err == nil && (a[0].ID != "first" || a[0].Duplicate != (id == "second")) {
+				t.Errorf("%s: %+v", id, a)
+			}
+			answered <- err
 		}
-		answered <- id
+		go admit("first")
+		<-planned
+		go admit("second")
+		if o := <-planned; len(o.records) > 0 {
+			t.Error("the second was taken for a new one")
+		}
+		select {
+		case err := <-answered:
+			t.Errorf("one was answered before anything was synced: %v", err)
+		default:
+		}
+		if fails {
+			fs.mu.Lock()
+			fs.fail = func(op string) error {
+				if op == "sync" {
+					return errIO
+				}
+				return nil
+			}
+			fs.mu.Unlock()
+		}
+		close(release)
+		for range 2 {
+			if err := <-answered; (err != nil) != fails {
+				t.Errorf("the first fails: %v; got %v", fails, err)
+			}
+		}
 	}
-	go admit("first")
-	<-syncing
-	go admit("second")
-	for len(s.ops) == 0 { // it waits for the writer
-		runtime.Gosched()
-	}
-	select {
-	case id := <-answered:
-		t.Errorf("%s was answered before anything was synced", id)
-	default:
-	}
-	close(release)
-	<-answered
-	<-answered
 }
 
 // Space that others need is left to them.
@@ -330,12 +341,13 @@ func FuzzReadRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	r.finish(1, false)
 	f.Add(append(bytes.Clone(r.head), r.body...))
 	f.Add([]byte("yq\n\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fs := newCrashFS()
 		cf := &crashFile{fs: fs, data: b}
-		if _, err := readRecord(cf, 0, int64(len(b))); err != nil {
+		if _, err := readRecord(cf, 0, int64(len(b)), true); err != nil {
 			_ = resync(cf, 8, int64(len(b)))
 		}
 	})

@@ -24,42 +24,40 @@ func Verify(folder string) ([]Checked, error) {
 	}
 	defer lock.Close()
 	fs := osFiles{filepath.Join(folder, logFolder)}
-	ns, err := segments(fs)
+	segs, err := segments(fs)
 	if err != nil {
 		return nil, err
 	}
 	var list []Checked
-	for _, n := range ns {
-		c, err := verifySegment(fs, n)
+	for _, seg := range segs {
+		c, err := verifySegment(fs, seg)
 		if err != nil {
-			return list, fmt.Errorf("%s: %w", segmentName(n), err)
+			return list, fmt.Errorf("%s: %w", seg, err)
 		}
 		list = append(list, c)
 	}
 	return list, nil
 }
 
-func verifySegment(fs fileSystem, n int64) (c Checked, err error) {
-	f, err := fs.open(segmentName(n))
+func verifySegment(fs fileSystem, seg segment) (c Checked, err error) {
+	f, err := fs.open(seg.String())
 	if err != nil {
 		return c, err
 	}
 	defer f.Close()
-	c.File = segmentName(n)
+	c.File = seg.String()
 	if c.Bytes, err = f.size(); err != nil {
 		return c, err
 	}
-	for at := int64(0); at < c.Bytes; {
-		group, end, damage := scan(f, at, c.Bytes)
-		c.Records += len(group)
-		at = end
-		if damage == nil {
-			continue
+	r := &segmentReader{file: f, size: c.Bytes, damage: func(at, _ int64, err error) bool {
+		c.Damage = append(c.Damage, &store.CorruptError{File: c.File, Offset: at, Err: err})
+		return false
+	}}
+	for {
+		found, err := r.next()
+		if found == nil || err != nil {
+			return c, err
 		}
-		c.Damage = append(c.Damage, &store.CorruptError{File: c.File, Offset: end, Err: damage})
-		if at = resync(f, end+8, c.Bytes); at < 0 {
-			break
-		}
+		c.Records++
 	}
-	return c, nil
 }

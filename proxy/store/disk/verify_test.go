@@ -26,7 +26,7 @@ func TestVerify(t *testing.T) {
 	if err != nil || records != 12 || len(list) < 3 {
 		t.Errorf("want 12 records in several segments, got %+v %v", list, err)
 	}
-	name := filepath.Join(folder, logFolder, segmentName(2))
+	name := filepath.Join(folder, logFolder, liveName(2))
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -36,10 +36,13 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err = Verify(folder)
-	if err != nil || len(list[1].Damage) != 1 || list[1].Damage[0].File != segmentName(2) || list[1].Damage[0].Offset != 0 {
+	if err != nil || len(list[1].Damage) != 1 || list[1].Damage[0].File != liveName(2) || list[1].Damage[0].Offset != 0 {
 		t.Errorf("got %+v %v", list, err)
 	}
 	if after, err := os.ReadFile(name); err != nil || !bytes.Equal(after, data) {
 		t.Error("the file was changed", err)
 	}
 }
+
+// liveName is the file name of a segment of the traffic.
+func liveName(n int64) string { return segment{n, live}.String() }
