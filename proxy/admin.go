@@ -145,12 +145,13 @@ type StoreStats struct {
 	Dead         int        `json:"dead"`
 	DeadBytes    int64      `json:"deadBytes"`
 	Keys         int        `json:"keys"`
+	State        string     `json:"state"` // ok, or what is wrong: full, read-only, degraded
 	Promise      string     `json:"promise"`
 }
 
 func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	st, err := p.store.Stats(r.Context(), time.Now())
-	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Promise: p.store.Promise()}
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, State: p.storeState(), Promise: p.store.Promise()}
 	if !st.Oldest.IsZero() {
 		out.Oldest = &st.Oldest
 	}

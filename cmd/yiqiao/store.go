@@ -41,6 +41,7 @@ func (a *adminClient) printStats(ctx context.Context, std stdio) error {
 	if err := a.call(ctx, "GET", "/-/store", &s); err != nil {
 		return err
 	}
+	fmt.Fprintf(std.out, "state    %s\n", s.State)
 	fmt.Fprintf(std.out, "waiting  %d entries, %d bytes", s.Waiting, s.WaitingBytes)
 	if s.Oldest != nil {
 		fmt.Fprintf(std.out, ", the oldest since %s", s.Oldest.Local().Format("2006-01-02 15:04:05"))

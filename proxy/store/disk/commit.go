@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"syscall"
 	"time"
 
@@ -70,7 +71,7 @@ func (s *Store) applyAll(ops []*op) (behind []*op) {
 			continue
 		}
 		err := s.transact([]*op{o})
-		if isFull(err) && s.ballast.release() {
+		if mayBeFull(err) && s.ballast.release() {
 			err = s.transact([]*op{o})
 		}
 		if _, alone := errors.AsType[*finalError](err); err == nil || alone || !logged {
@@ -278,36 +279,32 @@ func (e *finalError) Unwrap() error { return e.err }
 
 func final(err error) error { return &finalError{err} }
 
-// isFull tells the errors of a full disk: SQLite has several.
+// isFull tells the errors of a full disk.
 func isFull(err error) bool {
+	return isSQLite(err, sqlite3.SQLITE_FULL) || errors.Is(err, store.ErrFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// mayBeFull adds those that SQLite has where it could not make a file longer.
+func mayBeFull(err error) bool {
+	return isFull(err) || isSQLite(err, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+}
+
+func isSQLite(err error, codes ...int) bool {
 	var e *sqlite.Error
-	if errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR || e.Code()&0xff == sqlite3.SQLITE_CANTOPEN) {
-		return true
-	}
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.As(err, &e) && slices.Contains(codes, e.Code()&0xff)
 }
 
 // isDamaged tells the errors of a database that has to be made anew.
 func isDamaged(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_NOTADB || e.Code()&0xff == sqlite3.SQLITE_CORRUPT)
+	return isSQLite(err, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 }
 
-// explain turns the errors of SQLite into those of the contract.
+// explain turns the errors of files and of SQLite into those of the contract.
 func explain(err error) error {
-	var e *sqlite.Error
 	switch {
 	case isDamaged(err):
 		return fmt.Errorf("the index is damaged; it is made anew from the log at the next start: %w", err)
-	case errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
-	}
-	return err
-}
-
-// explainLog turns errors of files into those of the contract.
-func explainLog(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	case isFull(err) && !errors.Is(err, store.ErrFull):
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	return err

@@ -161,7 +161,7 @@ func (s *Store) start() error {
 		s.opts.MinFree = floor(files)
 	}
 	err := s.openAll(files)
-	if isFull(err) && s.ballast.release() {
+	if mayBeFull(err) && s.ballast.release() {
 		err = s.openAll(files)
 	}
 	if isDamaged(err) {

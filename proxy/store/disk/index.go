@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite"
 )
 
 // index is the one connection that writes rows.
@@ -101,14 +101,22 @@ func (s *Store) openDatabase() error {
 		return err
 	}
 	s.db = &index{lanes: map[string]bool{}}
-	s.db.statements, err = newStatements(s.writer)
-	return err
+	if s.db.statements, err = newStatements(s.writer); err != nil {
+		return err
+	}
+	// The WAL and its index outlive Close: on a full disk they could not be
+	// made again.
+	return s.db.conn.Raw(func(c any) error {
+		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+		return err
+	})
 }
 
 func (s *Store) closeDatabase() error {
 	errs := []error{s.lookup.close()}
-	if s.db != nil {
-		errs = append(errs, s.db.close())
+	if s.db != nil && s.db.statements != nil {
+		_, err := s.db.conn.ExecContext(context.Background(), "PRAGMA journal_size_limit = -1") // the room of the WAL is kept
+		errs = append(errs, err, s.db.close())
 	}
 	for _, db := range []*sql.DB{s.readers, s.writer} {
 		if db != nil {

@@ -110,7 +110,7 @@ func (l *segLog) next(c class, n int64) (*segmentState, error) {
 func (l *segLog) begin(c class) (*segmentState, error) {
 	if old := l.current[c]; old != nil {
 		l.leave(c)
-		if err := l.sync(old, 0); err != nil {
+		if err := l.seal(old); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +127,18 @@ func (l *segLog) begin(c class) (*segmentState, error) {
 	defer l.mu.Unlock()
 	l.segs[s.n], l.current[c] = s, s
 	return s, nil
+}
+
+// seal syncs a segment that is not appended to any more, unless that has
+// failed before.
+func (l *segLog) seal(s *segmentState) error {
+	l.mu.RLock()
+	broken := s.broken
+	l.mu.RUnlock()
+	if broken != nil {
+		return nil
+	}
+	return l.sync(s, 0)
 }
 
 // leave ends the appending to the current segment of a class.

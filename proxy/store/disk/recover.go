@@ -180,6 +180,10 @@ func (s *Store) replay(list []segment, anew bool) error {
 			return err
 		}
 		more, err := t.replay(&readers, anew)
+		if err == nil && t.pos == s.db.pos { // nothing new: a full disk can be opened
+			t.rollback()
+			return nil
+		}
 		if err == nil {
 			err = t.commit()
 		}

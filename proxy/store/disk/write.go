@@ -145,7 +145,7 @@ func (s *Store) place(batches *[classes]*batch, o *op) error {
 		if err != nil {
 			s.health.log(err)
 			batches[o.class] = nil
-			return explainLog(err)
+			return explain(err)
 		}
 		b = &batch{seg: seg, off: seg.size}
 		batches[o.class] = b
@@ -162,7 +162,7 @@ func (s *Store) flush(b *batch) {
 	if err := s.log.write(b); err != nil {
 		s.health.log(err)
 		for _, o := range b.ops {
-			o.err = explainLog(err)
+			o.err = explain(err)
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (s *Store) sync(ops []*op) {
 	for seg, end := range ends {
 		err := s.log.sync(seg, padded(end))
 		if s.health.log(err); err != nil {
-			failed[seg] = explainLog(err)
+			failed[seg] = explain(err)
 		}
 	}
 	for _, o := range ops {
