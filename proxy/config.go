@@ -69,8 +69,8 @@ type CipherConfig struct {
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Prefix   string `yaml:"prefix"` // of Redis keys
-	Key      string `yaml:"key"`    // file:NAME or 64 hex digits; seals entries at rest
+	Prefix   string `yaml:"prefix"`   // of Redis keys
+	Key      string `yaml:"key"`      // file:NAME or 64 hex digits; seals entries at rest
 	MaxBytes Size   `yaml:"maxBytes"` // of all entries, on disk
 	MinFree  Size   `yaml:"minFree"`  // of the disk, left to others; 0: 5 %, 2 GB at least, 10 % at most
 }

@@ -18,7 +18,8 @@ const (
 	sparse    = 4
 	moveBytes = 4 << 20
 	moveOps   = 500
-	maxTries  = 3 // to empty a segment: what is left cannot be read
+	headBytes = 512 // of a record, about: small entries do not make a segment thin
+	maxTries  = 3   // to empty a segment: what is left cannot be read
 )
 
 // keep is the keeper goroutine.
@@ -90,7 +91,7 @@ func (l *segLog) empty() []*segmentState {
 // thin lists those in which little is needed.
 func (l *segLog) thin(part, whole int64) []*segmentState {
 	return l.choose(func(s *segmentState) bool {
-		return s.entries > 0 && s.tries < maxTries && s.bytes*whole < s.size*part
+		return s.entries > 0 && s.tries < maxTries && (s.bytes+s.entries*headBytes)*whole < s.size*part
 	})
 }
 
