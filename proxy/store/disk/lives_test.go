@@ -3,4 +3,4 @@
 package disk
 
 // lives of the property test; each loses its power three times.
-const lives = 40
+const lives = 100

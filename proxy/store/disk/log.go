@@ -71,7 +71,7 @@ func (b *batch) add(l *segLog, o *op) {
 	for i := range o.records {
 		r := &o.records[i]
 		l.number++
-		r.finish(l.number, i+1 < len(o.records) && !o.moves)
+		r.finish(l.number, o.run(i))
 		at := b.off + b.size + int64(len(r.head))
 		o.at = append(o.at, place{b.seg.n, at, len(r.body), r.crc})
 		n := r.size()
@@ -89,6 +89,17 @@ func (b *batch) add(l *segLog, o *op) {
 		b.seg.entries++
 		b.seg.bytes += int64(p.len)
 	}
+}
+
+// run says which records belong together.
+func (o *op) run(i int) (flags uint32) {
+	if i > 0 && !o.moves {
+		flags |= flagRest
+	}
+	if i+1 < len(o.records) && !o.moves {
+		flags |= flagMore
+	}
+	return flags
 }
 
 // next returns the segment of a class that takes n more bytes.

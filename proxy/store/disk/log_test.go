@@ -341,7 +341,7 @@ func FuzzReadRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	r.finish(1, false)
+	r.finish(1, 0)
 	f.Add(append(bytes.Clone(r.head), r.body...))
 	f.Add([]byte("yq\n\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,17 +33,21 @@ type life struct {
 	snaps   []int64 // lengths of the index's WAL after each commit since the last barrier
 	acked   map[string]store.Key
 	settled map[string]bool
+	pair    [2]string // admitted by one call when the power went: both or none
+	plans   chan *op  // if not nil: what the writer has planned
+	taken   atomic.Int64
 }
 
 // mutant is a planted bug.
 type mutant struct {
 	name          string
 	lazy, lazyDir bool
+	hasty         bool // duplicates are answered before the first is durable
 	barrier       func(s *Store) error
 }
 
 func (l *life) open() error {
-	s, err := Open(l.folder, Options{Segment: 20_000, files: l.fs, still: true, barrier: func(s *Store) error {
+	s, err := Open(l.folder, Options{Segment: 20_000, files: l.fs, still: true, planned: l.planned, barrier: func(s *Store) error {
 		before := l.walSize()
 		do := (*Store).barrier
 		if l.mutant.barrier != nil {
@@ -63,6 +70,17 @@ func (l *life) open() error {
 	_, err = s.db.conn.ExecContext(l.t.Context(), "PRAGMA wal_autocheckpoint = 0")
 	l.snaps = []int64{l.walSize()}
 	return err
+}
+
+func (l *life) planned(o *op) {
+	if l.mutant.hasty && o.err == nil && o.plan != nil && len(o.records) == 0 {
+		o.answered = true
+		o.done <- nil
+	}
+	if l.plans != nil {
+		l.taken.Add(1)
+		l.plans <- o
+	}
 }
 
 // walSize is how long the index's WAL is. Nobody writes meanwhile.
@@ -90,10 +108,16 @@ func (l *life) step() error {
 		if l.r.IntN(10) == 0 {
 			e.Dead = &store.Reason{Class: store.Refused, Text: "x"}
 		}
-		if _, err := l.s.Admit(ctx, l.now, []store.Entry{e}); err != nil {
+		entries := []store.Entry{e}
+		if l.r.IntN(4) == 0 {
+			entries = append(entries, entry(id+"b", "lane", "l"+id, l.body(id+"b")))
+		}
+		if _, err := l.s.Admit(ctx, l.now, entries); err != nil {
 			return err
 		}
-		l.acked[id] = e.Key
+		for _, e := range entries {
+			l.acked[e.ID] = e.Key
+		}
 	case k < 9:
 		claims, err := l.s.Claim(ctx, l.now, store.Want{Max: 2, Lease: time.Minute})
 		if err != nil {
@@ -101,8 +125,11 @@ func (l *life) step() error {
 		}
 		for _, c := range claims {
 			o := store.Outcome{Do: store.Delivered}
-			if l.r.IntN(6) == 0 {
+			switch l.r.IntN(12) {
+			case 0:
 				o = store.Outcome{Do: store.Retry, At: l.now.Add(time.Second)}
+			case 1:
+				o = store.Outcome{Do: store.Bury, Reason: store.Reason{Class: store.Rejected, Text: "y"}}
 			}
 			if err := l.s.Settle(ctx, l.now, c, o); err != nil {
 				return err
@@ -111,10 +138,10 @@ func (l *life) step() error {
 				l.settled[c.ID] = true
 			}
 		}
+	case l.r.IntN(2) == 0:
+		return l.replace()
 	default:
-		done := make(chan error, 1)
-		done <- l.s.tidy()
-		if err := <-done; err != nil {
+		if err := l.s.tidy(); err != nil {
 			return err
 		}
 	}
@@ -122,8 +149,81 @@ func (l *life) step() error {
 	return nil
 }
 
+// replace gives the place of a dead letter to a new entry, or to none.
+func (l *life) replace() error {
+	ctx := l.t.Context()
+	list, err := l.s.List(ctx, store.Filter{State: store.Dead, Limit: 1 + l.r.IntN(5)})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	old := list[len(list)-1].ID
+	l.n++
+	id := fmt.Sprintf("%06d", l.n)
+	entries := []store.Entry{entry(id, "lane", "k"+id, l.body(id))}[l.r.IntN(2):]
+	if _, err := l.s.Replace(ctx, l.now, old, entries); err != nil {
+		return err
+	}
+	l.settled[old] = true
+	for _, e := range entries {
+		l.acked[e.ID] = e.Key
+	}
+	l.snaps = append(l.snaps, l.walSize())
+	return nil
+}
+
+// caught begins to admit two entries, and a duplicate of the first, so that
+// the power goes while they are being synced. end lets the sync go on.
+func (l *life) caught() (end func()) {
+	ctx, s := l.t.Context(), l.s
+	l.taken.Store(0)
+	l.plans = make(chan *op, 2)
+	gate, syncing := make(chan struct{}), make(chan struct{}, 1)
+	l.fs.before(func() {
+		if l.taken.Load() == 0 {
+			return // the writer seals a segment
+		}
+		select {
+		case syncing <- struct{}{}:
+		default:
+		}
+		<-gate
+	})
+	var entries []store.Entry
+	for i := range l.pair {
+		l.n++
+		l.pair[i] = fmt.Sprintf("%06d", l.n)
+		entries = append(entries, entry(l.pair[i], "lane", "k"+l.pair[i], l.body(l.pair[i])))
+	}
+	again := entry(l.pair[0]+"again", "lane", "k"+l.pair[0], nil)
+	first, second := make(chan error, 1), make(chan error, 1)
+	admit := func(to chan error, entries ...store.Entry) {
+		_, err := s.Admit(ctx, l.now, entries)
+		to <- err
+	}
+	go admit(first, entries...)
+	<-l.plans
+	<-syncing
+	go admit(second, again)
+	<-l.plans
+	if l.mutant.hasty {
+		<-second
+		second <- nil
+		l.acked[l.pair[0]] = entries[0].Key // the duplicate says so
+	}
+	return func() {
+		l.plans = nil
+		close(gate)
+		<-first
+		<-second
+	}
+}
+
 // cut takes the power away and gives it back.
 func (l *life) cut() error {
+	end := func() {}
+	if l.r.IntN(2) == 0 {
+		end = l.caught()
+	}
 	kept := map[string][]byte{}
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(filepath.Join(l.folder, fileName+suffix))
@@ -133,8 +233,10 @@ func (l *life) cut() error {
 		kept[suffix] = b
 	}
 	kept["-wal"] = kept["-wal"][:l.snaps[l.r.IntN(len(l.snaps))]]
+	left := l.fs.crashed(l.r)
+	end()
 	l.s.Close()
-	l.fs = l.fs.crashed(l.r)
+	l.fs = left
 	l.fs.lazy, l.fs.lazyDir = l.mutant.lazy, l.mutant.lazyDir
 	l.folder = l.t.TempDir()
 	for suffix, b := range kept {
@@ -171,15 +273,24 @@ func (l *life) check() error {
 			return fmt.Errorf("%s was acknowledged and is lost", id)
 		}
 	}
-	for id, key := range l.acked {
+	if there[l.pair[0]] != there[l.pair[1]] {
+		return fmt.Errorf("of %v, which were admitted at once, one is there", l.pair)
+	}
+	l.pair = [2]string{}
+	ids := slices.Sorted(maps.Keys(l.acked))
+	var resends []store.Entry
+	for _, id := range ids {
 		e := entry("again-"+id, "lane", "", nil)
-		e.Key = key
-		a, err := l.s.Admit(ctx, l.now, []store.Entry{e})
-		if err != nil {
-			return err
-		}
-		if !a[0].Duplicate {
-			return fmt.Errorf("the key of %s was forgotten", id)
+		e.Key = l.acked[id]
+		resends = append(resends, e)
+	}
+	admissions, err := l.s.Admit(ctx, l.now, resends)
+	if err != nil {
+		return err
+	}
+	for i, a := range admissions {
+		if !a.Duplicate {
+			return fmt.Errorf("the key of %s was forgotten", ids[i])
 		}
 	}
 	st, err := l.s.Stats(ctx, l.now)
@@ -195,7 +306,7 @@ func (l *life) run() error {
 	}
 	defer func() { l.s.Close() }()
 	for range 3 {
-		for range 60 + l.r.IntN(120) {
+		for range 30 + l.r.IntN(70) {
 			if err := l.step(); err != nil {
 				return err
 			}
@@ -232,6 +343,7 @@ func TestSurvivesPowerCut(t *testing.T) {
 func TestPowerCutFindsBugs(t *testing.T) {
 	for _, m := range []mutant{
 		{name: "data not synced", lazy: true},
+		{name: "duplicate answered before it is durable", hasty: true},
 		{name: "folder not synced", lazyDir: true},
 		{name: "segment removed without a barrier", barrier: func(*Store) error { return nil }},
 		{name: "barrier that changes nothing", barrier: func(s *Store) error { return s.durably("UPDATE barrier SET n = n") }},

@@ -68,8 +68,8 @@ type logReader struct {
 	segs  []*segmentState // that are left
 	seg   *segmentState   // at hand
 	in    *segmentReader
-	ahead *found
 	torn  bool
+	anew  bool // the index is made from nothing
 	run   []found
 }
 
@@ -98,41 +98,44 @@ func (l *logReader) open() bool {
 	return true
 }
 
-// fill reads a run: what was admitted by one call. At the end of the last
-// segment it may be torn: then it was not acknowledged, and none of it counts.
+// fill reads a run: what was admitted by one call. One that is not whole was
+// not acknowledged, and none of it counts: the power went while it was written.
+// Only when the index is made anew, all of the log may have been damaged since
+// it was acknowledged, and each record counts.
 func (l *logReader) fill() error {
-	var run []found
-	begin := l.in.at
+	l.run = nil
+	from := l.in.at // where the run begins
 	for {
+		at := l.in.at
 		f, err := l.in.next()
 		if err != nil {
 			return err
 		}
+		whole := len(l.run) == 0 || l.run[len(l.run)-1].flags&flagMore == 0
 		if f == nil {
 			l.in = nil
-			if len(run) > 0 && len(l.segs) == 0 { // not whole
-				return l.cut(begin)
+			if whole {
+				from = at
+			} else if l.torn = l.torn || len(l.segs) == 0; !l.anew {
+				l.run = nil
 			}
-			l.run = run
 			if l.torn {
-				return l.cut(l.endOf(run, begin))
+				return l.cut(from)
 			}
 			return nil
 		}
 		f.place.seg = l.seg.n
-		run = append(run, *f)
-		if f.flags&flagMore == 0 {
-			l.run = run
+		switch {
+		case l.anew:
+		case !whole && f.flags&flagRest == 0:
+			l.run, from = nil, at // the one before is not whole
+		case len(l.run) == 0 && f.flags&flagRest != 0:
+			continue // its first is missing
+		}
+		if l.run = append(l.run, *f); f.flags&flagMore == 0 || l.anew {
 			return nil
 		}
 	}
-}
-
-func (l *logReader) endOf(run []found, begin int64) int64 {
-	if len(run) == 0 {
-		return begin
-	}
-	return run[len(run)-1].end
 }
 
 // damaged is told what is passed over.

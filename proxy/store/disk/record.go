@@ -23,6 +23,7 @@ const (
 
 	flagMoved = 1 // a copy of a record that stood elsewhere
 	flagMore  = 2 // the next record was admitted with this one: both or none
+	flagRest  = 4 // so was the one before
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -65,12 +66,10 @@ func newRecord(m meta, flags uint32, body []byte) (record, error) {
 	return r, nil
 }
 
-// finish gives the record its number; more: the next one belongs to it.
-func (r *record) finish(number int64, more bool) {
+// finish gives the record its number and more flags.
+func (r *record) finish(number int64, flags uint32) {
 	h := r.head
-	if more {
-		binary.BigEndian.PutUint32(h[12:], binary.BigEndian.Uint32(h[12:])|flagMore)
-	}
+	binary.BigEndian.PutUint32(h[12:], binary.BigEndian.Uint32(h[12:])|flags)
 	binary.BigEndian.PutUint64(h[24:], uint64(number))
 	binary.BigEndian.PutUint32(h[4:], crc32.Checksum(h[8:], castagnoli))
 	if r.meta.Seq == 0 {

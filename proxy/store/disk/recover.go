@@ -167,7 +167,7 @@ func (s *Store) loadUsage() error {
 func (s *Store) replay(list []segment, anew bool) error {
 	var readers [classes]*logReader
 	for c := range readers {
-		readers[c] = &logReader{store: s, from: s.db.pos.at[c]}
+		readers[c] = &logReader{store: s, from: s.db.pos.at[c], anew: anew}
 	}
 	for _, seg := range list {
 		if r := readers[seg.class]; seg.n >= r.from.seg {
