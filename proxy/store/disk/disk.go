@@ -10,6 +10,19 @@
 //
 // Leases live in memory: the process that dies has lost its claims, which is
 // what a lease's end would say too.
+//
+// What Promise says, sentence by sentence, is what these tests show:
+//
+//	a crash of the process             TestPromiseSurvivesKill
+//	of the machine and a power cut     TestPromiseSurvivesPowerCut
+//	deliveries may be repeated         TestPromiseDeliveriesMayRepeat
+//	a full disk refuses                TestPromiseFullDiskRefusesWhole
+//	damage loses the entry             TestPromiseDamageIsOneRecordWide
+//	an index made anew                 TestPromiseIndexIsMadeAnew
+//	the loss of the disk               TestPromiseNothingSurvivesLossOfDisk
+//
+// The power cuts are those of a file system in memory; whether a real disk
+// keeps what it says it has synced is not tested.
 package disk
 
 import (
@@ -252,8 +265,13 @@ func (s *Store) leave() { s.closing.RUnlock() }
 
 // Promise implements store.Store.
 func (s *Store) Promise() string {
-	return fmt.Sprintf("disk: what was acknowledged is synced to the log in %s: it survives a crash of the process, "+
-		"of the machine and a power cut, as long as the disk keeps what it has synced. It does not survive the loss of the disk.", filepath.Join(s.folder, logFolder))
+	return fmt.Sprintf("disk: what was acknowledged is synced to the log in %s; it survives a crash of the process, "+
+		"of the machine and a power cut, as long as the disk keeps what it has synced. "+
+		"After a crash the last deliveries may be repeated. "+
+		"A full disk refuses events before anything of them counts, while deliveries go on. "+
+		"Damage loses the entry that it lies in, and is told. "+
+		"An index that is damaged is made anew from the log: what is not delivered is there, what was delivered lately may be again. "+
+		"Nothing survives the loss of the disk.", filepath.Join(s.folder, logFolder))
 }
 
 // nanos of a time; the zero time and those beyond the range are the ends of it.

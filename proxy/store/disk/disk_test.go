@@ -233,7 +233,7 @@ func victim(folder string) {
 
 // Whatever was acknowledged before kill -9 is there afterwards, once, with its
 // body; what was settled is gone.
-func TestKill(t *testing.T) {
+func TestPromiseSurvivesKill(t *testing.T) {
 	folder := t.TempDir()
 	admitted, begun, delivered := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for life := range 12 {
@@ -269,6 +269,7 @@ func TestKill(t *testing.T) {
 		t.Fatalf("too little happened: %d admitted, %d delivered", len(admitted), len(delivered))
 	}
 	s := open(t, folder, Options{})
+	promises(t, s, "it survives a crash of the process")
 	there := map[string]bool{}
 	after := ""
 	for {

@@ -184,11 +184,12 @@ func stuff(t *testing.T, name string) {
 
 // A disk that is full to its last byte: admissions are refused, nothing is
 // lost, deliveries are noted, it opens, and with room it goes on by itself.
-func TestFullToTheLastByte(t *testing.T) {
+func TestPromiseFullDiskRefusesWhole(t *testing.T) {
 	dir := smallDisk(t, 48<<20)
 	folder, rest := filepath.Join(dir, "data"), filepath.Join(dir, "rest")
 	o := Options{Segment: 2 << 20, MinFree: 1, still: true}
 	s := open(t, folder, o)
+	promises(t, s, "A full disk refuses events before anything of them counts, while deliveries go on.")
 	var acked []string
 	var err error
 	for i := 0; ; i++ {

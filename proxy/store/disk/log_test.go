@@ -71,7 +71,7 @@ func removeIndex(t *testing.T, folder string) {
 
 // An index that is gone or damaged is made anew from the log: everything that
 // was not delivered is there, resends are known, and it is told what was lost.
-func TestIndexIsMadeAnew(t *testing.T) {
+func TestPromiseIndexIsMadeAnew(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, folder string){
 		"gone": removeIndex,
 		"garbage": func(t *testing.T, folder string) {
@@ -84,6 +84,7 @@ func TestIndexIsMadeAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			s := open(t, folder, Options{Segment: 20_000, still: true})
+			promises(t, s, "An index that is damaged is made anew from the log: what is not delivered is there")
 			ids := fill(t, s, 0, 60)
 			deliver(t, s, 30)
 			if err := s.tidy(); err != nil {
@@ -110,9 +111,10 @@ func TestIndexIsMadeAnew(t *testing.T) {
 
 // A flipped byte anywhere, or a file cut anywhere, loses at most the record it
 // lies in, and its place is told.
-func TestDamageIsOneRecordWide(t *testing.T) {
+func TestPromiseDamageIsOneRecordWide(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, Options{still: true})
+	promises(t, s, "Damage loses the entry that it lies in, and is told.")
 	ids := fill(t, s, 0, 5)
 	s.Close()
 	name := filepath.Join(folder, logFolder, liveName(1))

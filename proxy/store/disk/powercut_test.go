@@ -325,13 +325,14 @@ func newLife(t *testing.T, seed uint64, m mutant) *life {
 	return l
 }
 
-func TestSurvivesPowerCut(t *testing.T) {
+func TestPromiseSurvivesPowerCut(t *testing.T) {
 	dropped := 0
 	for seed := range uint64(lives) {
 		l := newLife(t, seed, mutant{})
 		if err := l.run(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+		promises(t, l.s, "of the machine and a power cut")
 		dropped += int(l.s.log.last) - len(l.s.log.segs)
 	}
 	if dropped < lives {
