@@ -28,6 +28,13 @@ func (c *crashFS) before(wait func()) {
 	c.waits = wait
 }
 
+// plant has f called before each operation.
+func (c *crashFS) plant(f func(op string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = f
+}
+
 type crashFile struct {
 	fs     *crashFS
 	data   []byte

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		victim(folder)
 		return
 	}
+	if folder := os.Getenv("YIQIAO_TEST_BACKLOG"); folder != "" {
+		backlog(folder)
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,7 +148,7 @@ func TestPromiseDamageIsOneRecordWide(t *testing.T) {
 			t.Errorf("told %q", s.Notes())
 		}
 	}
-	for _, at := range []int{0, 4, 8, 12, 16, 20, recordHead, recordHead + 10, size - 20} {
+	for _, at := range []int{0, 4, 8, 12, 16, 20, 24, recordHead, recordHead + 10, size - 20} {
 		for _, n := range []int{0, 2} {
 			t.Run(fmt.Sprintf("flip %d of record %d", at, n), func(t *testing.T) {
 				data := bytes.Clone(whole)
@@ -225,62 +226,61 @@ func TestThinSegmentsAreEmptied(t *testing.T) {
 	check(open(t, folder, Options{Segment: 20_000}))
 }
 
-// Every operation on a file may fail, once or for a while: what was
-// acknowledged is there, what was not is whole or not at all, and the store
-// goes on by itself.
+// Every operation on a file may fail, for a moment or from then on for a while:
+// what was acknowledged is there, also after a power cut, what was not is whole
+// or not at all, and the store goes on by itself.
 func TestFailingDisk(t *testing.T) {
 	for _, planted := range []error{errIO, syscall.ENOSPC} {
-		for nth := range 25 {
-			fs := newCrashFS()
-			folder := t.TempDir()
-			s, err := Open(folder, Options{Segment: 3_000, files: fs, still: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			fs.fail = func(string) error {
-				if n++; n == nth+1 || n == nth+2 {
-					return planted
-				}
-				return nil
-			}
-			var acked []string
+		for _, lasting := range []int{1, 7} {
 			failed := 0
-			for i := range 12 {
-				id := fmt.Sprintf("e%04d", i)
-				_, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, id, id, body(id))})
-				if err != nil {
-					failed++
-					if planted == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
-						t.Errorf("a full disk is %v", err)
-					}
-					continue
-				}
-				acked = append(acked, id)
+			for nth := 0; nth < 45; nth += stride {
+				failed += failAt(t, planted, nth, lasting)
 			}
-			fs.fail = nil
-			if len(acked)+failed != 12 || failed > 4 || failed == 0 && nth < 12 {
-				t.Errorf("operation %d: %d admitted, %d failed", nth, len(acked), failed)
+			if failed < 20/stride {
+				t.Errorf("%v: only %d operations failed", planted, failed)
 			}
-			there := holds(t, s)
-			for _, id := range acked {
-				if !there[id] {
-					t.Errorf("operation %d: %s is lost", nth, id)
-				}
-			}
-			s.Close()
-			if s, err = Open(folder, Options{Segment: 3_000, files: fs, still: true}); err != nil {
-				t.Fatalf("operation %d: %v", nth, err)
-			}
-			there = holds(t, s)
-			for _, id := range acked {
-				if !there[id] {
-					t.Errorf("operation %d: %s is lost after a restart", nth, id)
-				}
-			}
-			s.Close()
 		}
 	}
+}
+
+// failAt lets so many operations on files fail from the nth on, and returns
+// how many operations of the store failed by it.
+func failAt(t *testing.T, planted error, nth, lasting int) (failed int) {
+	t.Helper()
+	fs := newCrashFS()
+	l := &life{t: t, r: rand.New(rand.NewPCG(uint64(nth), 2)), folder: t.TempDir(), fs: fs, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		acked: map[string]store.Key{}, settled: map[string]bool{}}
+	if err := l.open(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	fs.plant(func(string) error {
+		if n++; n > nth && n <= nth+lasting {
+			return planted
+		}
+		return nil
+	})
+	for range 25 {
+		err := l.step()
+		if err == nil {
+			continue
+		}
+		failed++
+		if !errors.Is(err, planted) || planted == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
+			t.Errorf("operation %d fails with %v: got %v", nth, planted, err)
+		}
+	}
+	fs.plant(nil)
+	for range 2 {
+		if err := errors.Join(l.check(), l.cut()); err != nil {
+			t.Errorf("operation %d of %d fails with %v: %v", nth, n, planted, err)
+		}
+	}
+	if state := l.s.State(); state != "ok" {
+		t.Errorf("operation %d: state %q", nth, state)
+	}
+	l.s.Close()
+	return failed
 }
 
 // A duplicate is answered only when the first admission is on the disk: it is

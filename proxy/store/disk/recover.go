@@ -61,8 +61,10 @@ func (s *Store) recover() error {
 	}
 	p := s.db.pos
 	l.last = max(l.last, p.at[live].seg, p.at[dead].seg) // no number is used twice
-	anew := p.number == 0 && len(list) > 0
-	if anew && (list[0].n > 1 || len(s.notes) > 0) {
+	// An index that knows nothing, while segments have gone or it was put aside,
+	// has been lost; else the power went before its first commit was synced.
+	anew := p.number == 0 && len(list) > 0 && (list[len(list)-1].n != int64(len(list)) || len(s.notes) > 0)
+	if anew {
 		s.note("the index is made anew from the log. Lost: the dedup keys of entries whose log files are gone, and what had become of those whose log files are there: they are delivered again")
 	}
 	if err := s.forgetMissing(); err != nil {

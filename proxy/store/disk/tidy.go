@@ -128,10 +128,10 @@ func (s *Store) unlink(segs []*segmentState) error {
 	}
 	for _, seg := range segs {
 		if err := s.log.drop(seg); err != nil {
-			return err
+			return explain(err)
 		}
 	}
-	return s.log.fs.syncDir()
+	return explain(s.log.fs.syncDir())
 }
 
 // barrier syncs the index. The update must change a value: SQLite writes
