@@ -93,13 +93,8 @@ func (f *flight) look(s *Store, ops []*op) error {
 	}
 	f.Unlock()
 	for len(ask) > 0 {
-		n := 1
-		for _, width := range lookWidths {
-			if len(ask) >= width {
-				n = width
-			}
-		}
-		if err := f.query(s, ask[:n]); err != nil {
+		n := min(len(ask), lookWidths[len(lookWidths)-1])
+		if err := f.query(s, padKeys(ask[:n:n])); err != nil {
 			return explain(err)
 		}
 		ask = ask[n:]
@@ -107,8 +102,22 @@ func (f *flight) look(s *Store, ops []*op) error {
 	return nil
 }
 
-// lookWidths are how many keys one statement asks for.
-var lookWidths = []int{1, 4, 16, 64}
+// lookWidths are for how many keys there are statements. A group is asked for
+// by one: after each commit a reader begins with an empty cache.
+var lookWidths = [...]int{1, 4, 16, 64, 256}
+
+// padKeys repeats the last key, which costs next to nothing.
+func padKeys(keys []any) []any {
+	for _, width := range lookWidths {
+		if len(keys) <= width {
+			for len(keys) < width {
+				keys = append(keys, keys[len(keys)-1])
+			}
+			break
+		}
+	}
+	return keys
+}
 
 func (f *flight) query(s *Store, keys []any) error {
 	stmt, err := s.lookup.get("SELECT key, id, expires FROM key WHERE key IN (?" + strings.Repeat(", ?", len(keys)-1) + ")")

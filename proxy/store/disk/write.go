@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -85,10 +86,12 @@ func (s *Store) write() {
 	}
 }
 
-// gather takes what waits, without waiting for more.
+// gather takes what waits. Whoever was answered just now may be about to come
+// again: they are let run first, so that groups are large.
 func (s *Store) gather(first *op) []*op {
 	var ops []*op
 	bytes := 0
+	runtime.Gosched()
 	for o := first; ; {
 		if o.state.CompareAndSwap(queued, taken) {
 			ops = append(ops, o)
