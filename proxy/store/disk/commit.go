@@ -303,7 +303,7 @@ func isDamaged(err error) bool {
 func explain(err error) error {
 	switch {
 	case isDamaged(err):
-		return fmt.Errorf("the index is damaged; it is made anew from the log at the next start: %w", err)
+		return fmt.Errorf("the index is damaged; stop, move index.db* away and keep them, start: it is made anew from the log: %w", err)
 	case isFull(err) && !errors.Is(err, store.ErrFull):
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
