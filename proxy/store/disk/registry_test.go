@@ -235,3 +235,50 @@ func TestVersionsOnTheirWay(t *testing.T) {
 		}
 	}
 }
+
+// The copy of an older version stands behind a younger one in the log. When the
+// index is made anew, the older one is still delivered first.
+func TestOrderIsMadeAnew(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{Segment: 20_000, still: true})
+	admit := func(e store.Entry) {
+		t.Helper()
+		if _, err := s.Admit(t.Context(), time.Now(), []store.Entry{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, s, 0, 20)
+	deliver(t, s, 20)
+	admit(versionOf("lane", "v1", "one"))
+	before := s.log.last
+	for n := 20; s.log.last == before; n++ {
+		fill(t, s, n, 1)
+	}
+	admit(versionOf("lane", "v2", "two"))
+	var moved place
+	if err := s.readers.QueryRow("SELECT seg FROM entry WHERE id = 'v1'").Scan(&moved.seg); err != nil || moved.seg != before {
+		t.Fatalf("v1 lies in %d, want %d, %v", moved.seg, before, err)
+	}
+	if err := s.tidyBelow(2, 1); err != nil { // every segment
+		t.Fatal(err)
+	}
+	if err := s.readers.QueryRow("SELECT seg FROM entry WHERE id = 'v1'").Scan(&moved.seg); err != nil || moved.seg == before {
+		t.Fatalf("v1 was not moved: %v", err)
+	}
+	s.Close()
+	removeIndex(t, folder)
+	s = open(t, folder, Options{Segment: 20_000})
+	for _, want := range []string{"v1", "v2"} {
+		claims, err := s.Claim(t.Context(), time.Now().Add(time.Minute), store.Want{Max: 1 << 10, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(claims, func(c store.Claim) bool { return c.Lane == "lane" })
+		if i < 0 || claims[i].ID != want {
+			t.Fatalf("the head is not %s: %+v", want, claims)
+		}
+		if err := s.Settle(t.Context(), time.Now(), claims[i], store.Outcome{Do: store.Delivered}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
