@@ -11,7 +11,7 @@ build:
 
 test: setup check
 	$(GO) test -race -timeout 20m ./...
-	$(GO) test -run "Allocations|InFlight|PowerCut" ./proxy ./transform/... ./proxy/store/disk
+	$(GO) test -run "Allocations|InFlight|PowerCut|Gate" ./proxy ./transform/... ./proxy/store/disk
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }

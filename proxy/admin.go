@@ -165,12 +165,13 @@ type StoreStats struct {
 	Keys         int        `json:"keys"`
 	Unshared     int64      `json:"unshared,omitempty"` // admitted while the replicas' keys were out of reach
 	Twice        int64      `json:"twice,omitempty"`    // admitted by another replica too
+	State        string     `json:"state"`              // ok, or what is wrong: full, read-only, degraded
 	Promise      string     `json:"promise"`
 }
 
 func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	st, err := p.store.Stats(r.Context(), time.Now())
-	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, Promise: p.store.Promise()}
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, State: p.storeState(), Promise: p.store.Promise()}
 	if !st.Oldest.IsZero() {
 		out.Oldest = &st.Oldest
 	}

@@ -100,9 +100,10 @@ type CipherConfig struct {
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Dedup    string `yaml:"dedup"` // the Redis of the keys
-	Key      string `yaml:"key"`   // file:NAME or 64 hex digits; seals entries at rest
-	MaxBytes Size   `yaml:"maxBytes"`
+	Dedup    string `yaml:"dedup"`    // the Redis of the keys
+	Key      string `yaml:"key"`      // file:NAME or 64 hex digits; seals entries at rest
+	MaxBytes Size   `yaml:"maxBytes"` // of all entries, on disk
+	MinFree  Size   `yaml:"minFree"`  // of the disk, left to others; 0: 5 %, 2 GB at least, 10 % at most
 	// Of redis and dedup: what the names of its keys begin with; over how many
 	// partitions a cluster may spread them (0: 16 in a cluster, 1 elsewhere;
 	// fixed by the first start); how many replicas of the server must have

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -135,6 +136,7 @@ var (
 	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
 	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
 	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
+	stateDesc   = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
 
 	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
@@ -143,7 +145,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -155,6 +157,14 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	word, _, _ := strings.Cut(c.p.storeState(), ":")
+	for _, state := range []string{"ok", "full", "read-only", "degraded"} {
+		v := 0.0
+		if state == word {
+			v = 1
+		}
+		ch <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, v, state)
+	}
 	now := time.Now()
 	ch <- prometheus.MustNewConstMetric(captureDesc, prometheus.GaugeValue, float64(c.p.taps.waiting.Load()))
 	for code, at := range c.p.dictionaries.Load().Checked {

@@ -115,6 +115,16 @@ type Health struct {
 	Dead         int    `json:"dead"`
 }
 
+// storeState is what the store says of itself, or else how the last admission
+// failed.
+func (p *Proxy) storeState() string {
+	state := p.store.State()
+	if last := p.admitState.Load(); state == "ok" && last != nil {
+		return *last
+	}
+	return state
+}
+
 // breakerWords say what a state of the circuit breaker means to a person.
 var breakerWords = map[string]string{
 	"closed": "ok", "half-open": "was away, one record is trying", "open": "away: records wait",
@@ -137,12 +147,7 @@ func (p *Proxy) Health(ctx context.Context) Health {
 		h.OK, h.Store = false, err.Error()
 		return h
 	}
-	if s, ok := p.store.(interface{ State() string }); ok {
-		h.Store = s.State()
-	}
-	if state := p.admitState.Load(); state != nil {
-		h.Store = *state
-	}
+	h.Store = p.storeState()
 	h.Waiting, h.Dead = st.Ready, st.Dead
 	if !st.Oldest.IsZero() {
 		h.Oldest = time.Since(st.Oldest).Round(time.Second).String()
