@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -332,6 +333,35 @@ func TestDuplicateWaitsForTheFirst(t *testing.T) {
 				t.Errorf("the first fails: %v; got %v", fails, err)
 			}
 		}
+	}
+}
+
+// What a process had written when it was killed, and had not synced, is found
+// by the next start. A duplicate of it is acknowledged, so it survives a power
+// cut from then on.
+func TestWhatIsFoundIsSynced(t *testing.T) {
+	folder, fs := t.TempDir(), newCrashFS()
+	start := func() *Store { return open(t, folder, Options{files: fs, still: true}) }
+	s := start()
+	fs.lazy = true
+	ids := fill(t, s, 0, 1)
+	s.Close()
+	fs.lazy = false
+	removeIndex(t, folder) // which had not come so far
+	s = start()
+	e := entry("again", "lane", ids[0], nil)
+	if a, err := s.Admit(t.Context(), time.Now(), []store.Entry{e}); err != nil || a[0] != (store.Admission{ID: ids[0], Duplicate: true}) {
+		t.Fatalf("Admit = %+v, %v", a, err)
+	}
+	s.Close()
+	for seed := range uint64(8) {
+		removeIndex(t, folder)
+		left := fs.crashed(rand.New(rand.NewPCG(seed, 1)))
+		s := open(t, folder, Options{files: left, still: true})
+		if there := holds(t, s); !there[ids[0]] {
+			t.Errorf("seed %d: %v are there", seed, there)
+		}
+		s.Close()
 	}
 }
 

@@ -165,7 +165,8 @@ func (s *Store) loadUsage() error {
 }
 
 // replay brings into the index what stands in the log behind its position, in
-// the order in which it was written.
+// the order in which it was written. What a killed process has written may not
+// be synced; that is done first, because duplicates of it are acknowledged.
 func (s *Store) replay(list []segment, anew bool) error {
 	var readers [classes]*logReader
 	for c := range readers {
@@ -173,7 +174,11 @@ func (s *Store) replay(list []segment, anew bool) error {
 	}
 	for _, seg := range list {
 		if r := readers[seg.class]; seg.n >= r.from.seg {
-			r.segs = append(r.segs, s.log.segs[seg.n])
+			st := s.log.segs[seg.n]
+			if err := st.file.sync(); err != nil {
+				return fmt.Errorf("%s: %w", seg, err)
+			}
+			r.segs = append(r.segs, st)
 		}
 	}
 	for {
