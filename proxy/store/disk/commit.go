@@ -233,8 +233,8 @@ func (t *txn) commit() error {
 
 func (t *txn) savePosition() error {
 	c, p := &t.count, &t.pos
-	_, err := t.exec("UPDATE pos SET seg = ?, off = ?, dead_seg = ?, dead_off = ?, number = ?, ready = ?, ready_bytes = ?, dead = ?, dead_bytes = ?, keys = ?",
-		p.at[live].seg, p.at[live].off, p.at[dead].seg, p.at[dead].off, p.number, c.ready, c.readyBytes, c.dead, c.deadBytes, c.keys)
+	_, err := t.exec("UPDATE pos SET seg = ?, off = ?, dead_seg = ?, dead_off = ?, number = ?, ready = ?, ready_bytes = ?, dead = ?, dead_bytes = ?, keys = ?, anew = ?",
+		p.at[live].seg, p.at[live].off, p.at[dead].seg, p.at[dead].off, p.number, c.ready, c.readyBytes, c.dead, c.deadBytes, c.keys, p.anew)
 	return err
 }
 

@@ -55,12 +55,13 @@ type Options struct {
 	MinFree int64
 
 	// Of tests: another folder for the log, what stands for barrier, tidying
-	// only when the test says so, and what hears of each operation that the
-	// writer has planned.
-	files   fileSystem
-	barrier func(s *Store) error
-	still   bool
-	planned func(o *op)
+	// only when the test says so, what hears of each operation that the writer
+	// has planned, and what may fail before each transaction of the replay.
+	files     fileSystem
+	barrier   func(s *Store) error
+	still     bool
+	planned   func(o *op)
+	replaying func() error
 }
 
 // Store implements store.Store.

@@ -26,6 +26,9 @@ type index struct {
 type position struct {
 	at     [classes]cursor
 	number int64 // of the last record
+	// anew: the index is being made from nothing, and is not whole yet. A
+	// process that ends meanwhile leaves that to the next.
+	anew bool
 }
 
 // cursor is a place between two records.
@@ -191,9 +194,10 @@ CREATE TABLE usage(seg INTEGER PRIMARY KEY, entries INTEGER NOT NULL, bytes INTE
 CREATE TABLE pos(
 	id INTEGER PRIMARY KEY CHECK(id = 1),
 	seg INTEGER NOT NULL, off INTEGER NOT NULL, dead_seg INTEGER NOT NULL, dead_off INTEGER NOT NULL, number INTEGER NOT NULL,
-	ready INTEGER NOT NULL, ready_bytes INTEGER NOT NULL, dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL, keys INTEGER NOT NULL
+	ready INTEGER NOT NULL, ready_bytes INTEGER NOT NULL, dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL, keys INTEGER NOT NULL,
+	anew INTEGER NOT NULL
 ) STRICT;
-INSERT INTO pos VALUES(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO pos VALUES(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 CREATE TABLE barrier(id INTEGER PRIMARY KEY CHECK(id = 1), n INTEGER NOT NULL) STRICT;
 INSERT INTO barrier VALUES(1, 0);
 CREATE TABLE lane(name TEXT PRIMARY KEY, head INTEGER NOT NULL, due INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -208,8 +212,8 @@ COMMIT;
 // load reads what the index says of itself.
 func (s *Store) load() error {
 	c, p := &s.count, &s.db.pos
-	err := s.db.row("SELECT seg, off, dead_seg, dead_off, number, ready, ready_bytes, dead, dead_bytes, keys FROM pos").
-		Scan(&p.at[live].seg, &p.at[live].off, &p.at[dead].seg, &p.at[dead].off, &p.number, &c.ready, &c.readyBytes, &c.dead, &c.deadBytes, &c.keys)
+	err := s.db.row("SELECT seg, off, dead_seg, dead_off, number, ready, ready_bytes, dead, dead_bytes, keys, anew FROM pos").
+		Scan(&p.at[live].seg, &p.at[live].off, &p.at[dead].seg, &p.at[dead].off, &p.number, &c.ready, &c.readyBytes, &c.dead, &c.deadBytes, &c.keys, &p.anew)
 	return err
 }
 

@@ -110,6 +110,56 @@ func TestPromiseIndexIsMadeAnew(t *testing.T) {
 	}
 }
 
+// A process that ends while the index is being made anew leaves that to the
+// next one: what stands in copies is not taken for settled.
+func TestIndexIsMadeAnewTwice(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{Segment: 100_000, still: true})
+	var entries []store.Entry
+	for n := range replayGroup + 500 {
+		id := fmt.Sprintf("%06d", n)
+		entries = append(entries, entry(id, id, id, body(id)))
+	}
+	if _, err := s.Admit(t.Context(), time.Now(), entries); err != nil {
+		t.Fatal(err)
+	}
+	before := s.log.last
+	for n := 10_000; s.log.last == before; n++ {
+		fill(t, s, n, 1)
+	}
+	if err := s.tidyBelow(2, 1); err != nil { // every segment is copied
+		t.Fatal(err)
+	}
+	want := holds(t, s)
+	s.Close()
+	removeIndex(t, folder)
+	begun, ended := 0, errors.New("the process ends here")
+	_, err := Open(folder, Options{Segment: 100_000, still: true, replaying: func() error {
+		if begun++; begun == 2 {
+			return ended
+		}
+		return nil
+	}})
+	if !errors.Is(err, ended) {
+		t.Fatalf("Open = %v, want that it ended after its first transaction", err)
+	}
+	s = open(t, folder, Options{Segment: 100_000, still: true})
+	got := holds(t, s)
+	for id := range want {
+		if !got[id] {
+			t.Fatalf("of %d entries %d are there; %s is lost", len(want), len(got), id)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(s.Notes()), "Lost: the dedup keys") {
+		t.Errorf("it was not told: %q", s.Notes())
+	}
+	s.Close()
+	s = open(t, folder, Options{Segment: 100_000, still: true})
+	if len(s.Notes()) != 0 {
+		t.Errorf("a third start notes %q", s.Notes())
+	}
+}
+
 // A flipped byte anywhere, or a file cut anywhere, loses at most the record it
 // lies in, and its place is told.
 func TestPromiseDamageIsOneRecordWide(t *testing.T) {

@@ -63,7 +63,7 @@ func (s *Store) recover() error {
 	l.last = max(l.last, p.at[live].seg, p.at[dead].seg) // no number is used twice
 	// An index that knows nothing, while segments have gone or it was put aside,
 	// has been lost; else the power went before its first commit was synced.
-	anew := p.number == 0 && len(list) > 0 && (list[len(list)-1].n != int64(len(list)) || len(s.notes) > 0)
+	anew := p.anew || p.number == 0 && len(list) > 0 && (list[len(list)-1].n != int64(len(list)) || len(s.notes) > 0)
 	if anew {
 		s.note("the index is made anew from the log. Lost: the dedup keys of entries whose log files are gone, what was registered at the platform, and what had become of those whose log files are there: they are delivered again")
 	}
@@ -182,11 +182,17 @@ func (s *Store) replay(list []segment, anew bool) error {
 		}
 	}
 	for {
+		if s.opts.replaying != nil {
+			if err := s.opts.replaying(); err != nil {
+				return err
+			}
+		}
 		t, err := s.begin()
 		if err != nil {
 			return err
 		}
 		more, err := t.replay(&readers, anew)
+		t.pos.anew = anew && more
 		if err == nil && t.pos == s.db.pos { // nothing new: a full disk can be opened
 			t.rollback()
 			return nil
