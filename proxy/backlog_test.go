@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -97,10 +95,8 @@ func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
 	if st.Ready != taken || st.ReadyBytes > quota || st.ReadyBytes < quota*9/10 {
 		t.Errorf("%d events were taken, the store holds %d with %d bytes of %d", taken, st.Ready, st.ReadyBytes, quota)
 	}
-	var h Health
-	get(t, b.admin.URL+"/-/ready", &h)
-	if !strings.HasPrefix(h.Store, "full") {
-		t.Errorf("the store is %q, want full", h.Store)
+	if h := b.Health(t.Context()); h.OK || !strings.HasPrefix(h.Store, "full") {
+		t.Errorf("ready: %t, the store is %q; want that another replica is asked, and full", h.OK, h.Store)
 	}
 	b.platform.Behave(platformtest.Behaviour{})
 	// A new route begins without the breaker that the old one has opened.
@@ -108,7 +104,7 @@ func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
 	if g, problems := b.Reload(t.Context(), "test"); g == nil {
 		t.Fatal(problems)
 	}
-	eventually(t, "admission resumes", func() bool { return post(taken) == http.StatusOK })
+	eventually(t, "admission resumes", func() bool { return b.Health(t.Context()).OK && post(taken) == http.StatusOK })
 	b.delivered(taken + 1)
 }
 
@@ -142,7 +138,7 @@ func TestAllowance(t *testing.T) {
 // A backlog drains at the rate that the site says the platform allows; when
 // that is lifted, at once.
 func TestRate(t *testing.T) {
-	b := newBed(t, func(dir string) { rewrite(t, dir, "timeout: 2s", "timeout: 2s, rate: 0.001") })
+	b := newBed(t, func(dir string) { change(t, dir, "timeout: 2s", "timeout: 2s, rate: 0.001") })
 	for i := range 5 {
 		b.postSnapshot(i)
 	}
@@ -152,21 +148,9 @@ func TestRate(t *testing.T) {
 	if n := b.platform.Counts().Accepted; n != 1 {
 		t.Errorf("%d records arrived, one was allowed", n)
 	}
-	rewrite(t, b.dir, "rate: 0.001", "rate: 0")
+	change(t, b.dir, "rate: 0.001", "rate: 0")
 	if g, problems := b.Reload(t.Context(), "test"); g == nil {
 		t.Fatal(problems)
 	}
 	b.delivered(5)
-}
-
-func rewrite(t *testing.T, dir, old, with string) {
-	t.Helper()
-	name := filepath.Join(dir, "yiqiao.yaml")
-	data, err := os.ReadFile(name)
-	if err == nil {
-		err = os.WriteFile(name, []byte(strings.Replace(string(data), old, with, 1)), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }

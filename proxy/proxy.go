@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,6 +149,11 @@ func (p *Proxy) Health(ctx context.Context) Health {
 		return h
 	}
 	h.Store = p.storeState()
+	// By its own words, which end by themselves: those of the last admission
+	// would keep a load balancer away that could bring the next one.
+	if word, _, _ := strings.Cut(p.store.State(), ":"); word == "full" || word == "read-only" {
+		h.OK = false
+	}
 	h.Waiting, h.Dead = st.Ready, st.Dead
 	if !st.Oldest.IsZero() {
 		h.Oldest = time.Since(st.Oldest).Round(time.Second).String()
