@@ -110,20 +110,27 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 	if dir := filepath.Join(s.Dir, "mappings"); isDir(dir) {
 		o.Packs = append(o.Packs, transform.Pack{Prefix: dir, FS: os.DirFS(dir)})
 	}
+	tables, more := s.Tables(cfg)
+	o.Tables, ps = tables, append(ps, more...)
+	rules, more := transform.Load(o)
+	return rules, append(ps, more...)
+}
+
+// Tables reads the tables that cfg names. One that cannot be read is there
+// without columns.
+func (s Site) Tables(cfg *Config) (tables []*transform.Table, ps transform.Problems) {
 	for _, name := range tableNames(cfg.Tables) {
 		file := inside(s.Dir, cfg.Tables[name])
 		data, err := os.ReadFile(file)
 		if err != nil {
 			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
-			o.Tables = append(o.Tables, &transform.Table{Name: name, File: file})
+			tables = append(tables, &transform.Table{Name: name, File: file})
 			continue
 		}
 		t, more := transform.ParseTable(name, file, data)
-		ps = append(ps, more...)
-		o.Tables = append(o.Tables, t)
+		tables, ps = append(tables, t), append(ps, more...)
 	}
-	rules, more := transform.Load(o)
-	return rules, append(ps, more...)
+	return tables, ps
 }
 
 func tableNames(m map[string]string) []string {

@@ -1,0 +1,276 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"yiqiao/transform/event"
+	"yiqiao/transform/spec"
+)
+
+// Mark stands where a person has to say what yiqiao could not guess. A file
+// that holds one loads with a problem at its place.
+const Mark = "???"
+
+// Sample is what a mapping is proposed from.
+type Sample struct {
+	Name string // tells how to read it: sample.http, sample.xml
+	Data []byte // as Replace left it: it is quoted in the proposal
+
+	Vendor, To string // hikvision; stk/zpjl
+	Catalogue  *spec.Catalogue
+	Tables     []*Table
+	// Source is the source.yaml that is there already; nil: one is proposed.
+	Source []byte
+}
+
+// Proposal is a first version of a mapping, and of its source if there was
+// none.
+type Proposal struct {
+	Source, Mapping []byte
+	Guesses         []Guess
+	// Path is where the sample was posted to; it is empty if the sample does
+	// not say. Unheard: the source that is there does not listen at it.
+	Path    string
+	Unheard bool
+	Lists   bool // the mapping goes through a list
+}
+
+// Guess is what is proposed for one field.
+type Guess struct {
+	Field *spec.Field
+	Expr  string // Mark: nothing was found
+	Why   string // in Chinese, as it stands in the file
+}
+
+// Open are the fields that wait for a person.
+func (p *Proposal) Open() []*spec.Field {
+	var open []*spec.Field
+	for i := range p.Guesses {
+		if p.Guesses[i].Expr == Mark {
+			open = append(open, p.Guesses[i].Field)
+		}
+	}
+	return open
+}
+
+// Propose reads a sample and proposes how to map it. It never fails for what
+// it cannot guess, only for a sample that cannot be read.
+func Propose(s Sample) (*Proposal, error) {
+	p := &proposer{sample: s, to: s.Catalogue.Interface(s.To), out: &Proposal{}, used: map[*leaf]bool{}}
+	if p.to == nil {
+		return nil, fmt.Errorf("the standard has no interface %q; %s", s.To, hint(s.To, s.Catalogue.Names()))
+	}
+	if err := p.read(); err != nil {
+		return nil, err
+	}
+	p.tables()
+	p.tree = newTree(p.event)
+	p.choose()
+	p.out.Mapping = p.mappingFile()
+	if s.Source == nil {
+		p.out.Source = p.sourceFile()
+	}
+	return p.out, nil
+}
+
+type proposer struct {
+	sample Sample
+	to     *spec.Interface
+	out    *Proposal
+	event  *event.Event
+	tree   *tree
+	unwrap []string
+	routes []Route
+
+	devices, people *Table
+
+	each     []leafStep // the list that the mapping goes through; nil: none
+	outer    bool       // each is a list in a list, and something of the outer one is used
+	picked   map[string]*leaf
+	pictures []pictureAt
+	way      [][2]string // an inline table of ways: value → code
+	wayNote  string
+	used     map[*leaf]bool
+}
+
+// read decodes the sample as the source would.
+func (p *proposer) read() error {
+	q, body, err := ReadInput(p.sample.Name, p.sample.Data)
+	if err != nil {
+		return err
+	}
+	if p.sample.Source != nil {
+		s := p.existing()
+		p.unwrap, p.routes = s.unwrap, s.Routes
+		if q.Path != "" {
+			found, params, ok := (&Rules{Sources: []*Source{s}}).Match(q.Method, q.Path)
+			p.out.Unheard = found == nil || !ok
+			q.Params = params
+		}
+	}
+	p.out.Path = q.Path
+	ev := &event.Event{Request: q}
+	if err := event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap); err != nil {
+		return err
+	}
+	if p.sample.Source == nil && ev.Kind != event.JSON {
+		if root, ok := onlyMember(ev.Doc); ok && isXML(ev) {
+			p.unwrap = []string{root}
+			_ = event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap) // it was well before
+		}
+	}
+	if _, err := ev.Value(ev.Doc); err != nil {
+		return err
+	}
+	p.event = ev
+	return nil
+}
+
+// existing compiles the source that is there as far as it can be.
+func (p *proposer) existing() *Source {
+	l := &loader{catalogue: p.sample.Catalogue, tables: map[string]*Table{}, zone: time.FixedZone("+08:00", 8*3600)}
+	for _, t := range p.sample.Tables {
+		l.tables[t.Name] = t
+	}
+	return l.compileSource(p.sample.Vendor, "source.yaml", p.sample.Source).source
+}
+
+// isXML: all values of an XML document are texts, and its root is an element.
+func isXML(ev *event.Event) bool {
+	if ev.Kind == event.XML {
+		return true
+	}
+	found := false
+	gjson.ParseBytes(ev.Doc).ForEach(func(_, v gjson.Result) bool {
+		found = v.IsObject()
+		return true
+	})
+	return found && ev.Kind == event.Multipart && !strings.Contains(string(ev.Doc[:min(len(ev.Doc), 64)]), ": ") && allTexts(gjson.ParseBytes(ev.Doc))
+}
+
+func allTexts(v gjson.Result) bool {
+	ok := true
+	v.ForEach(func(_, v gjson.Result) bool {
+		ok = v.Type == gjson.String || v.Type == gjson.JSON && allTexts(v)
+		return ok
+	})
+	return ok
+}
+
+func onlyMember(doc []byte) (name string, ok bool) {
+	n := 0
+	gjson.ParseBytes(doc).ForEach(func(k, v gjson.Result) bool {
+		n++
+		name, ok = k.String(), v.IsObject()
+		return n < 2
+	})
+	return name, ok && n == 1
+}
+
+// tables finds the site's tables of devices and people.
+func (p *proposer) tables() {
+	for _, t := range p.sample.Tables {
+		switch {
+		case t.Name == "devices":
+			p.devices = t
+		case t.Name == "people" && !t.lacks("zjhm"):
+			p.people = t
+		}
+	}
+}
+
+// choose picks a leaf for each field, then the list that most of them stand
+// in, and writes the expressions.
+func (p *proposer) choose() {
+	p.picked = map[string]*leaf{}
+	for i := range p.to.Fields {
+		f := &p.to.Fields[i]
+		if l := p.pick(f); l != nil {
+			p.picked[f.Name] = l
+		}
+	}
+	p.findPictures()
+	p.chooseList()
+	for i := range p.to.Fields {
+		f := &p.to.Fields[i]
+		expr, why := p.guess(f)
+		if expr != "" || f.Need == spec.Required {
+			if expr == "" {
+				expr = Mark
+			}
+			p.out.Guesses = append(p.out.Guesses, Guess{f, expr, why})
+		}
+	}
+}
+
+// chooseList decides what `each` is: the list of the time, else of what else
+// was picked, else of the pictures.
+func (p *proposer) chooseList() {
+	var candidates []*leaf
+	for _, name := range []string{"accessTime", "snapTime", "carNo", "isOnLine", "zpjbm", "deviceID", "snapNo"} {
+		if l := p.picked[name]; l != nil {
+			candidates = append(candidates, l)
+		}
+	}
+	for i := range p.pictures {
+		if l := p.pictures[i].leaf; l != nil && !p.pictures[i].inList {
+			candidates = append(candidates, l)
+		}
+	}
+	for _, l := range candidates {
+		if list := l.innermost(); list != nil && !slices.ContainsFunc(list, func(s leafStep) bool { return s.text }) {
+			p.each = list
+			break
+		}
+	}
+	p.out.Lists = p.each != nil
+	if p.outerList() == nil {
+		return
+	}
+	for _, l := range p.picked {
+		p.outer = p.outer || l != nil && !l.within(p.each) && l.within(p.outerList())
+	}
+}
+
+// outerList is the list around each; nil: there is none.
+func (p *proposer) outerList() []leafStep {
+	if p.each == nil {
+		return nil
+	}
+	return (&leaf{steps: p.each[:len(p.each)-1]}).innermost()
+}
+
+// eachText is the expression of each.
+func (p *proposer) eachText() string {
+	outer := p.outerList()
+	if outer == nil {
+		return listChain("event", p.each)
+	}
+	inner := listChain("#", p.each[len(outer):])
+	if p.outer {
+		return fmt.Sprintf("flatten(map(%s, let outer = #; map(%s, ({inner: #, outer: outer}))))", listChain("event", outer), inner)
+	}
+	return fmt.Sprintf("flatten(map(%s, %s))", listChain("event", outer), inner)
+}
+
+// at is the expression for a leaf from where the mapping stands.
+func (p *proposer) at(l *leaf) string { return p.place(l.steps) }
+
+func (p *proposer) place(steps []leafStep) string {
+	l := leaf{steps: steps}
+	outer := p.outerList()
+	switch {
+	case p.each != nil && l.within(p.each) && p.outer:
+		return chain("it.inner", steps[len(p.each):])
+	case p.each != nil && l.within(p.each):
+		return chain("it", steps[len(p.each):])
+	case outer != nil && p.outer && l.within(outer):
+		return chain("it.outer", steps[len(outer):])
+	}
+	return chain("event", steps)
+}
