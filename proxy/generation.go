@@ -110,10 +110,24 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 	if dir := filepath.Join(s.Dir, "mappings"); isDir(dir) {
 		o.Packs = append(o.Packs, transform.Pack{Prefix: dir, FS: os.DirFS(dir)})
 	}
+	ps = append(ps, s.unused(cfg)...)
 	tables, more := s.Tables(cfg)
 	o.Tables, ps = tables, append(ps, more...)
 	rules, more := transform.Load(o)
 	return rules, append(ps, more...)
+}
+
+// unused warns of the site's own sources that cfg does not name: nothing reads
+// them, and who just wrote one wonders.
+func (s Site) unused(cfg *Config) (ps transform.Problems) {
+	files, _ := filepath.Glob(filepath.Join(s.Dir, "mappings", "*", "source.yaml"))
+	for _, f := range files {
+		if name := filepath.Base(filepath.Dir(f)); len(cfg.Sources) > 0 && !slices.Contains(cfg.Sources, name) {
+			ps = append(ps, transform.Problem{Place: transform.Place{File: f}, Rule: "unused-source", Warning: true,
+				Text: fmt.Sprintf("nothing reads this source: sources in %s does not name it", ConfigFile), Hint: fmt.Sprintf("add %s to sources", name)})
+		}
+	}
+	return ps
 }
 
 // Tables reads the tables that cfg names. One that cannot be read is there

@@ -3,7 +3,6 @@ package transform
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -33,11 +32,10 @@ type Sample struct {
 type Proposal struct {
 	Source, Mapping []byte
 	Guesses         []Guess
-	// Path is where the sample was posted to; it is empty if the sample does
-	// not say. Unheard: the source that is there does not listen at it.
-	Path    string
+	// Posted is where the sample was posted to, without a path if it does not
+	// say. Unheard: the source that is there does not listen at it.
+	Posted  Route
 	Unheard bool
-	Lists   bool // the mapping goes through a list
 }
 
 // Guess is what is proposed for one field.
@@ -85,7 +83,6 @@ type proposer struct {
 	event  *event.Event
 	tree   *tree
 	unwrap []string
-	routes []Route
 
 	devices, people *Table
 
@@ -106,14 +103,14 @@ func (p *proposer) read() error {
 	}
 	if p.sample.Source != nil {
 		s := p.existing()
-		p.unwrap, p.routes = s.unwrap, s.Routes
+		p.unwrap = s.unwrap
 		if q.Path != "" {
 			found, params, ok := (&Rules{Sources: []*Source{s}}).Match(q.Method, q.Path)
 			p.out.Unheard = found == nil || !ok
 			q.Params = params
 		}
 	}
-	p.out.Path = q.Path
+	p.out.Posted = Route{q.Method, q.Path}
 	ev := &event.Event{Request: q}
 	if err := event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap); err != nil {
 		return err
@@ -140,17 +137,10 @@ func (p *proposer) existing() *Source {
 	return l.compileSource(p.sample.Vendor, "source.yaml", p.sample.Source).source
 }
 
-// isXML: all values of an XML document are texts, and its root is an element.
+// isXML tells whether the document is, or was in its part, XML: there all
+// values are texts. A JSON document like that loses its root as well.
 func isXML(ev *event.Event) bool {
-	if ev.Kind == event.XML {
-		return true
-	}
-	found := false
-	gjson.ParseBytes(ev.Doc).ForEach(func(_, v gjson.Result) bool {
-		found = v.IsObject()
-		return true
-	})
-	return found && ev.Kind == event.Multipart && !strings.Contains(string(ev.Doc[:min(len(ev.Doc), 64)]), ": ") && allTexts(gjson.ParseBytes(ev.Doc))
+	return ev.Kind == event.XML || ev.Kind == event.Multipart && allTexts(gjson.ParseBytes(ev.Doc))
 }
 
 func allTexts(v gjson.Result) bool {
@@ -228,7 +218,6 @@ func (p *proposer) chooseList() {
 			break
 		}
 	}
-	p.out.Lists = p.each != nil
 	if p.outerList() == nil {
 		return
 	}

@@ -397,7 +397,7 @@ func (p *proposer) online(l *leaf) (expr, why string) {
 			return `'"1"'`, fmt.Sprintf("是心跳（%s）：发来就是在线；设备不会报自己离线", p.at(l))
 		}
 	}
-	if strings.Contains(strings.ToLower(p.out.Path), "alive") || strings.Contains(strings.ToLower(p.out.Path), "heart") {
+	if strings.Contains(strings.ToLower(p.out.Posted.Path), "alive") || strings.Contains(strings.ToLower(p.out.Posted.Path), "heart") {
 		return `'"1"'`, "路径像心跳：发来就是在线"
 	}
 	return "", "没有像在线状态的值；" + entriesText(p.sample.Catalogue.Dict("SBZT_ISONLINE"))

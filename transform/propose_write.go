@@ -215,7 +215,7 @@ func (p *proposer) sourceFile() []byte {
 // listenPath is the method and path of the sample, with a wildcard for what
 // looks like the number of a device in it; empty if nobody could listen there.
 func (p *proposer) listenPath() (route string, wild bool) {
-	path, method := p.out.Path, p.event.Request.Method
+	path, method := p.out.Posted.Path, p.out.Posted.Method
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/-/") || !slices.Contains([]string{"GET", "POST", "PUT"}, method) {
 		return "", false
 	}
@@ -225,7 +225,9 @@ func (p *proposer) listenPath() (route string, wild bool) {
 		switch {
 		case i == last && i > 1 && deviceLike(s):
 			segments[i], wild = "{device}", true
-		case strings.IndexFunc(s, func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune("{} #'\"", r) || r == utf8.RuneError }) >= 0:
+		case strings.IndexFunc(s, func(r rune) bool {
+			return unicode.IsControl(r) || strings.ContainsRune("{} #'\"", r) || r == utf8.RuneError
+		}) >= 0:
 			segments[i] = "{part" + strconv.Itoa(i) + "}"
 		}
 	}
@@ -285,7 +287,7 @@ func telling(name string, v leafValue) bool {
 
 func (p *proposer) answer(w *page) {
 	for _, a := range answersOf {
-		there := a.member != "" && p.tree.has(a.member) || a.path != "" && strings.Contains(p.out.Path, a.path)
+		there := a.member != "" && p.tree.has(a.member) || a.path != "" && strings.Contains(p.out.Posted.Path, a.path)
 		if !there {
 			continue
 		}

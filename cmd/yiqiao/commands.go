@@ -41,7 +41,7 @@ func commands() []command {
 		{"test", "[-site DIR] [-run RE] [-update]", "run the cases beside the mappings", runTest},
 		{"new", "VENDOR/EVENT -from SAMPLE -to INTERFACE [-site DIR] [-lang en|zh]", "propose a mapping from a sample of what the device sends", runNew},
 		{"map", "[-site DIR] [-trace] [-seal] VENDOR/EVENT [FILE]", "one payload in (a file or standard input), its records out", runMap},
-		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR]", "keep the next requests of a source, or all, as .http files", runCapture},
+		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR] [-replace]", "keep the next requests of a source, or all, as .http files", runCapture},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters and at what waits, map them again, drop them", runDead},
 		{"store", "stats|verify|rekey [-site DIR]", "what the store holds, whether it is sound; a new key that seals it", runStore},
 		{"platform", "-listen ADDR -private-key FILE -records FILE", "a simulated platform", runPlatform},

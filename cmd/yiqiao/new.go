@@ -38,7 +38,7 @@ func runNew(_ context.Context, std stdio, args []string) error {
 	if !ok || !packName.MatchString(vendor) || !packName.MatchString(event) || event == "source" {
 		return usagef("want VENDOR/EVENT like acme/face, got %q", words[0])
 	}
-	n.sample.Vendor, n.event = vendor, event
+	n.sample.Vendor, n.event, n.from = vendor, event, *from
 	if n.zh, err = chinese(*lang); err != nil {
 		return err
 	}
@@ -89,6 +89,7 @@ type newMapping struct {
 	event  string
 	zh     bool
 	sample transform.Sample
+	from   string // the file that it was read from
 	config *proxy.Config
 
 	bundled bool // the source is one of the bundled packs
@@ -109,7 +110,7 @@ func (n *newMapping) run() error {
 	}
 	p, err := transform.Propose(n.sample)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", n.from, err)
 	}
 	files := []struct {
 		name string
@@ -140,6 +141,13 @@ func (n *newMapping) site() error {
 	}
 	if _, err := os.Stat(filepath.Join(n.dir, proxy.ConfigFile)); err != nil {
 		return fmt.Errorf("%s is no site: %w; yiqiao init DIR makes one", n.dir, err)
+	}
+	if to := n.sample.To; site.Catalogue.Interface(to) == nil {
+		hint := transform.DidYouMean(to, site.Catalogue.Names())
+		if hint == "" {
+			hint = "there are: " + strings.Join(site.Catalogue.Names(), ", ")
+		}
+		return usagef("the standard has no interface %q; %s", to, hint)
 	}
 	cfg, problems := proxy.ReadConfig(n.dir)
 	tables, more := site.Tables(cfg)
@@ -187,7 +195,7 @@ func (n *newMapping) next(p *transform.Proposal, mapping, sample, source string)
 		say("在 %s 的 sources 里加上 %s：不加它就不起作用，check 也不看它", "add to sources in %s: %s; without that nothing reads it, check neither", filepath.Join(n.dir, proxy.ConfigFile), n.sample.Vendor)
 	}
 	if p.Unheard {
-		say("在 %s 的 listen 里加上 %s：样例发到那里", "add to listen in %s: %s, where the sample was posted to", source, p.Path)
+		say("在 %s 的 listen 里加上 %s：样例发到那里", "add to listen in %s: %s, where the sample was posted to", source, p.Posted)
 	}
 	if open := p.Open(); len(open) > 0 {
 		var names []string
