@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,8 +49,8 @@ func (p *proposer) score(f *spec.Field, l *leaf) int {
 		if !timeLike(v) {
 			return 0
 		}
-		if n == 0 && strings.ContainsAny(v.text, "-:T") && !c.against(l.name()) {
-			n = scoreShape
+		if n == 0 && !c.against(l.name()) {
+			n = timeShape(l.name(), v.text)
 		}
 		// One list is where events stand; what lies deeper is about a part of them.
 		n += []int{0, 2, 0}[min(l.lists(), 2)]
@@ -136,10 +137,42 @@ func fits(f *spec.Field, text string) bool {
 func timeLike(v leafValue) bool {
 	z := zone{source: CaseTime.Location(), target: CaseTime.Location()}
 	t, err := z.parse(v.is, nil)
-	if err != nil || len(v.text) < 10 {
-		return false
+	if err != nil || len(v.text) < 10 || dayShape.MatchString(v.text) && strings.ContainsAny(v.text, "-/") {
+		return false // a day alone would be midnight
 	}
 	return t.Year() >= 2001 && t.Year() < 2100
+}
+
+// timeShape is the score of a value without a name that says time: written as
+// one, or seconds of these years where nothing says that it is a number.
+func timeShape(name, s string) int {
+	switch {
+	case strings.ContainsAny(s, "-:T"), len(s) >= 14 && strings.HasPrefix(s, "20"):
+		return scoreShape
+	case (len(s) == 10 || len(s) == 13) && s >= "15" && s < "22" && !slices.ContainsFunc(wordsOf(name), func(w string) bool { return slices.Contains(countWords, w) }):
+		return scoreLeast
+	}
+	return 0
+}
+
+var (
+	dayShape   = regexp.MustCompile(`^20\d\d[-/]?\d{1,2}[-/]?\d{1,2}$`)
+	clockShape = regexp.MustCompile(`^\d{1,2}:\d\d:\d\d$`)
+)
+
+// dayAndClock are two leaves of one object that make a time together.
+func (p *proposer) dayAndClock() (day, clock *leaf) {
+	for _, d := range p.tree.leaves {
+		if !dayShape.MatchString(d.first().text) || len(d.first().text) < 8 {
+			continue
+		}
+		for _, c := range p.tree.leaves {
+			if len(c.steps) == len(d.steps) && c.within(d.steps[:len(d.steps)-1]) && clockShape.MatchString(c.first().text) {
+				return d, c
+			}
+		}
+	}
+	return nil, nil
 }
 
 func plateLike(s string) bool {
@@ -185,7 +218,25 @@ func (p *proposer) guess(f *spec.Field) (expr, why string) {
 	if f.Dict != nil && f.Dict.Complete && len(f.Dict.Entries) == 1 {
 		return fmt.Sprintf("'\"%s\"'", f.Dict.Entries[0].Code), "字典里只有这一项：" + f.Dict.Entries[0].Label
 	}
+	if f.Format == spec.GF004 {
+		if day, clock := p.dayAndClock(); day != nil {
+			p.used[day], p.used[clock] = true, true
+			expr := fmt.Sprintf("time(%s + \" \" + %s)", p.at(day), p.at(clock))
+			if layout := dayLayout(day.first().text); layout != "" {
+				expr = fmt.Sprintf("time(%s + \" \" + %s, %q)", p.at(day), p.at(clock), layout)
+			}
+			return expr, fmt.Sprintf("日期（%s）和时间（%s）分开写的，合在一起", shown(day.first().text), shown(clock.first().text))
+		}
+	}
 	return "", p.missing(f)
+}
+
+// dayLayout is the layout of a day that time() does not know by itself.
+func dayLayout(day string) string {
+	if strings.ContainsAny(day, "-/") {
+		return ""
+	}
+	return "yyyyMMdd HH:mm:ss"
 }
 
 // reason says why a leaf was chosen.
@@ -321,7 +372,7 @@ func (p *proposer) passage(l *leaf) (expr, why string) {
 		for _, l := range p.tree.leaves {
 			name, v := strings.ToLower(chain("", l.steps)), strings.ToLower(l.first().text)
 			if strings.Contains(name, w.word) && (v != "" && v != "0" && v != "unknown" || l.first().picture > 0) && w.code == "2" || len(v) < 64 && strings.Contains(v, w.word) && w.word != "app" {
-				return fmt.Sprintf("'\"%s\"'", w.code), fmt.Sprintf("事件里有 %s，猜是%s；有多种方式时改成按字段判断", shown(p.at(l)), p.label("ZD018", w.code))
+				return fmt.Sprintf("'\"%s\"'", w.code), fmt.Sprintf("事件里有 %s，猜是%s；有多种方式时改成按字段判断", p.at(l), p.label("ZD018", w.code))
 			}
 		}
 	}

@@ -128,6 +128,7 @@ func TestReplace(t *testing.T) {
 		{"an escaped picture", `{"img":"\/9j\/` + strings.Repeat("A", 96) + `"}`, `{"img":"{{b64jpeg:100}}"}`},
 		{"features", `{"feature":"` + strings.Repeat("Zx1/", 400) + `"}`, `{"feature":"` + strings.Repeat("A", 64) + `"}`},
 		{"xml", `<a><ns:personName>张三</ns:personName><plateNo>皖A12345</plateNo></a>`, `<a><ns:personName>测试甲</ns:personName><plateNo>皖A00001</plateNo></a>`},
+		{"xml of GBK", "<?xml version=\"1.0\" encoding='GB2312'?><a><personName>\xd5\xc5\xc8\xfd</personName></a>", `<?xml version="1.0" encoding='UTF-8'?><a><personName>测试甲</personName></a>`},
 		{"secrets", `{"password":"hunter2","appKey":"abc"}`, `{"password":"***","appKey":"***"}`},
 		{"pairs", "UserName=Zhang San\nUTC=1770804000", "UserName=Person A San\nUTC=1770804000"},
 	} {

@@ -21,13 +21,13 @@ var concepts = []concept{
 		names: []string{
 			"snap time", "capture time", "face time", "pass time", "shot time", "accurate time", "swing time", "access time", "open time", "open door time",
 			"happen time", "event time", "occur time", "alarm time", "recognize time", "verify time", "in time", "date time", "locale time", "local time", "real utc", "utc",
-			"face appear time", "abs time", "alarm date", "time stamp", "timestamp", "ts", "time", "event date", "record time", "log time", "create time", "datetime", "sec", "抓拍时间", "通行时间", "开门时间", "时间", "time", " time",
+			"face appear time", "abs time", "alarm date", "time stamp", "timestamp", "ts", "tm", "t", "time", "event date", "record time", "log time", "create time", "datetime", "cap tm", "snap tm", "pass tm", "evt time", "rec time", "sec", "抓拍时间", "通行时间", "开门时间", "时间", "time", " time",
 		},
 		not: []string{"start", "begin", "end", "stop", "send", "receive", "recv", "birth", "birthday", "expire", "valid", "boot", "disappear", "dis", "mark", "heartbeat", "zone", "used", "out", "update", "register"},
 	},
 	{
 		label: "车牌", fields: []string{"carNo", "cphm", "hphm"},
-		names: []string{"plate number", "plate no", "license plate", "car no", "plate num", "car number", "car num", "car plate", "vehicle plate", "vehicle no", "plate license", "plate", "license", "lpr", "号牌", "车牌号码", "车牌号", "车牌"},
+		names: []string{"plate number", "plate no", "license plate", "car no", "plate num", "car number", "car num", "car plate", "vehicle plate", "vehicle no", "plate license", "plate", "license", "lpr", "cphm", "cph", "hphm", "号牌", "车牌号码", "车牌号", "车牌"},
 		not:   []string{"color", "colour", "type", "class", "original", "extra", "url", "pic", "confidence", "reliability"},
 	},
 	{
@@ -72,12 +72,18 @@ var personNames = []string{
 var deviceNames = []string{
 	"mac address", "mac", "device mac", "serial no", "serial number", "serialno", "serialnum", "device serial", "device serial no", "short serial number", "device sn", "sn", "dev sn", "deviceuuid",
 	"device code", "device no", "device id", "deviceid", "dev id", "dev no", "dev code", "device key", "camera id", "camera code", "camera no", "terminal id", "terminal no", "ape id", "tollgate id",
-	"acs channel code", "node code", "channel code", "src index", "index code", "door id", "reader id", "machine no", "machine id", "machine name", "lane code", "ip address", "ip addr", "ipaddr", "ip", "device ip",
+	"gateway sn", "gw sn", "node sn", "dev", "device", "terminal", "imei", "acs channel code", "node code", "channel code", "src index", "index code", "door id", "reader id", "machine no", "machine id", "machine name", "lane code", "ip address", "ip addr", "ipaddr", "ip", "device ip",
 	"设备编号", "设备号", "设备编码", "序列号",
 }
 
+// deviceEnds are the last words of other names of that sort: cameraSn.
+var deviceEnds = []string{"sn", "mac", "imei", "serial", "devno"}
+
+// countWords are words of names whose numbers are no times.
+var countWords = []string{"id", "no", "num", "number", "code", "seq", "serial", "size", "len", "length", "count", "card", "phone", "mobile", "tel", "index", "version", "sn", "token", "key"}
+
 // kindNames are the names of what tells one kind of event from another.
-var kindNames = []string{"event type", "event code", "event name", "message type", "msg type", "code", "cmd", "command", "method", "action", "event", "operator", "type", "topic", "category", "ability", "alarm type", "notification type", "kind", "table"}
+var kindNames = []string{"event type", "event code", "evt type", "evt", "cmd type", "record type", "data type", "biz type", "event name", "message type", "msg type", "code", "cmd", "command", "method", "action", "event", "operator", "type", "topic", "category", "ability", "alarm type", "notification type", "kind", "table"}
 
 // Words in the names of pictures and of where they stand, the most telling
 // first; those of vehicles go before for 车辆通行记录.

@@ -264,6 +264,16 @@ func (p *proposer) deviceCandidates() []candidate {
 			list = append(list, candidate{chain("event", l.steps), fmt.Sprintf("名字像设备的编号（%s）", shown(v.text))})
 		}
 	}
+	for _, q := range slices.Sorted(maps.Keys(p.event.Request.Query)) {
+		if endsLikeDevice(q) {
+			list = append(list, candidate{queryText(q), fmt.Sprintf("查询参数像设备编号（%s）", shown(p.event.Request.Query[q]))})
+		}
+	}
+	for _, l := range p.tree.leaves {
+		if v := l.first(); endsLikeDevice(l.name()) && v.text != "" && v.picture == 0 && telling(l.name(), v) {
+			list = append(list, candidate{chain("event", l.steps), fmt.Sprintf("名字像设备的编号（%s）", shown(v.text))})
+		}
+	}
 	seen := map[string]bool{}
 	list = slices.DeleteFunc(list, func(c candidate) bool {
 		again := seen[c.expr]
@@ -271,6 +281,11 @@ func (p *proposer) deviceCandidates() []candidate {
 		return again
 	})
 	return list[:min(len(list), 6)]
+}
+
+func endsLikeDevice(name string) bool {
+	words := wordsOf(name)
+	return len(words) > 0 && slices.Contains(deviceEnds, words[len(words)-1])
 }
 
 // telling leaves out what every device sends: Default, 1, 88.

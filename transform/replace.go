@@ -122,6 +122,7 @@ func utf8Text(b []byte) string {
 }
 
 var (
+	xmlEncoding = regexp.MustCompile(`(<\?xml[^>]*encoding=["'])[\w-]+(["'])`)
 	jsonLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	xmlElement  = regexp.MustCompile(`<(?:[\w-]+:)?([\pL_][\pL\pN_.-]*)(?:\s[^<>]*)?>([^<>]*)</`)
 	plainPair   = regexp.MustCompile(`(?m)(?:^|[?&\s])([\pL_][\pL\pN_.\[\]-]*)=([^\s&"<>]+)`)
@@ -134,6 +135,7 @@ var (
 // text replaces in a text of any kind: string literals of JSON by the name
 // before them, elements of XML, pairs key=value; then shapes wherever they are.
 func (r *replacer) text(s string) string {
+	s = xmlEncoding.ReplaceAllString(s, "${1}UTF-8$2") // it is by now
 	s = r.literals(s)
 	s = r.submatches(xmlElement, s)
 	s = r.submatches(plainPair, s)
@@ -254,7 +256,7 @@ var personalKeys = []struct {
 	{aNumber, []string{"certificate"}}, {aNumber, []string{"cert", "no"}}, {aNumber, []string{"zjhm"}}, {aNumber, []string{"sfzh"}}, {aNumber, []string{"身份证"}}, {aNumber, []string{"证件号"}},
 	{aPhone, []string{"phone"}}, {aPhone, []string{"mobile"}}, {aPhone, []string{"tel"}}, {aPhone, []string{"telephone"}}, {aPhone, []string{"电话"}}, {aPhone, []string{"手机"}},
 	{aPlate, []string{"plate", "no"}}, {aPlate, []string{"plate", "number"}}, {aPlate, []string{"license", "plate"}}, {aPlate, []string{"car", "no"}}, {aPlate, []string{"license"}},
-	{aPlate, []string{"plate"}}, {aPlate, []string{"plate", "num"}}, {aPlate, []string{"car", "num"}}, {aPlate, []string{"vehicle", "no"}}, {aPlate, []string{"车牌"}},
+	{aPlate, []string{"plate"}}, {aPlate, []string{"plate", "num"}}, {aPlate, []string{"car", "num"}}, {aPlate, []string{"vehicle", "no"}}, {aPlate, []string{"cph"}}, {aPlate, []string{"车牌"}},
 	{anAddress, []string{"address"}}, {anAddress, []string{"地址"}}, {anAddress, []string{"addr"}},
 }
 
