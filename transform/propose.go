@@ -2,7 +2,7 @@ package transform
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -193,6 +193,9 @@ func (p *proposer) choose() {
 			if expr == "" {
 				expr = Mark
 			}
+			if strings.Contains(expr, "[0]") {
+				why += "；列表里只取第一个"
+			}
 			p.out.Guesses = append(p.out.Guesses, Guess{f, expr, why})
 		}
 	}
@@ -213,7 +216,7 @@ func (p *proposer) chooseList() {
 		}
 	}
 	for _, l := range candidates {
-		if list := l.innermost(); list != nil && !slices.ContainsFunc(list, func(s leafStep) bool { return s.text }) {
+		if list := l.innermost(); list != nil {
 			p.each = list
 			break
 		}

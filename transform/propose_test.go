@@ -37,10 +37,16 @@ func loadProposal(p *Proposal, s Sample) (*Rules, Problems) {
 	}}}})
 }
 
+// proposed are the samples with what they are for.
+var proposed = map[string]string{
+	"door.in.json": "stk/rytxjl", "car.in.xml": "stk/cltxjl", "face.in.http": "stk/zpjl", "nothing.in.json": "stk/cltxjl",
+	"packed.in.json": "stk/cltxjl", "turn.in.http": "stk/rytxjl",
+}
+
 // What is proposed for samples of each kind, and what of them is kept as the
 // case, is written down; loading it finds the marks and nothing else.
 func TestPropose(t *testing.T) {
-	for name, to := range map[string]string{"door.in.json": "stk/rytxjl", "car.in.xml": "stk/cltxjl", "face.in.http": "stk/zpjl", "nothing.in.json": "stk/cltxjl"} {
+	for name, to := range proposed {
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile(filepath.Join("testdata", "propose", name))
 			if err != nil {
@@ -85,13 +91,14 @@ func TestProposalMapsItsSample(t *testing.T) {
 		"door.in.json": `"accessTime":"2026-02-11 18:00:00"`,
 		"car.in.xml":   `"carNo":"皖A00001"`,
 		"face.in.http": `"snapTime":"2026-02-11 18:00:00"`,
+		// A list inside of JSON inside of a text, all of its elements.
+		"packed.in.json": `"accessTime":"2026-02-11 18:00:03"`,
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata", "propose", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := map[string]string{"door.in.json": "stk/rytxjl", "car.in.xml": "stk/cltxjl", "face.in.http": "stk/zpjl"}[name]
-		p, s := proposeFor(t, name, to, data)
+		p, s := proposeFor(t, name, proposed[name], data)
 		s.Tables[0], _ = ParseTable("devices", "devices.csv", []byte(siteDevices+"192.0.2.1,x,340102001001001,34010200011321000001,3401020010010011150001,3401020010010011410001,,,,,\n"))
 		rules, problems := loadProposal(p, s)
 		if rules == nil {
@@ -129,6 +136,7 @@ func TestReplace(t *testing.T) {
 		{"features", `{"feature":"` + strings.Repeat("Zx1/", 400) + `"}`, `{"feature":"` + strings.Repeat("A", 64) + `"}`},
 		{"xml", `<a><ns:personName>张三</ns:personName><plateNo>皖A12345</plateNo></a>`, `<a><ns:personName>测试甲</ns:personName><plateNo>皖A00001</plateNo></a>`},
 		{"xml of GBK", "<?xml version=\"1.0\" encoding='GB2312'?><a><personName>\xd5\xc5\xc8\xfd</personName></a>", `<?xml version="1.0" encoding='UTF-8'?><a><personName>测试甲</personName></a>`},
+		{"json in a text", `{"body":"{\"personName\":\"张三\",\"n\":1}","personName":"张三"}`, `{"body":"{\"personName\":\"测试甲\",\"n\":1}","personName":"测试甲"}`},
 		{"secrets", `{"password":"hunter2","appKey":"abc"}`, `{"password":"***","appKey":"***"}`},
 		{"pairs", "UserName=Zhang San\nUTC=1770804000", "UserName=Person A San\nUTC=1770804000"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"yiqiao/transform/event"
@@ -220,6 +221,12 @@ func unquoted(lit string) string {
 func (r *replacer) value(key, v string) string {
 	if strings.HasPrefix(v, "{{") || strings.TrimSpace(v) == "" {
 		return v
+	}
+	switch inner := strings.TrimSpace(v); { // a document inside of a text
+	case (inner[0] == '{' || inner[0] == '[') && gjson.Valid(inner):
+		return r.literals(v)
+	case inner[0] == '<' && strings.HasSuffix(inner, ">"):
+		return r.submatches(xmlElement, v)
 	}
 	head := v[:dataPrefix([]byte(v))]
 	if base := v[len(head):]; base64Picture(base) {
