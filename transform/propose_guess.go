@@ -42,7 +42,7 @@ func (p *proposer) score(f *spec.Field, l *leaf) int {
 	case collapsed(name) == collapsed(f.Name), f.Label != "" && strings.Contains(name, f.Label):
 		n = scoreExact
 	case c != nil:
-		n = c.score(name)
+		n = c.score(l)
 	}
 	switch {
 	case f.Format == spec.GF004:
@@ -84,14 +84,15 @@ func (p *proposer) score(f *spec.Field, l *leaf) int {
 	return n
 }
 
-func (c *concept) score(name string) int {
+func (c *concept) score(l *leaf) int {
 	best := 0
+	name := l.name()
 	bare := collapsed(name)
 	for rank, w := range c.names {
 		word := collapsed(w)
 		n := 0
 		switch {
-		case bare == word:
+		case l.called(w):
 			n = scoreWord - rank
 		case strings.HasSuffix(bare, word) && (len(word) >= 5 || strings.HasPrefix(w, " ")):
 			n = scoreEnd - rank/2
@@ -244,7 +245,7 @@ func (p *proposer) reason(f *spec.Field, l *leaf) string {
 	v := l.first()
 	c := conceptOf(f.Name)
 	switch {
-	case f.Format == spec.GF004 && c.score(l.name()) > 0:
+	case f.Format == spec.GF004 && c.score(l) > 0:
 		return fmt.Sprintf("值像时间（%s），名字也像", shown(v.text))
 	case f.Format == spec.GF004:
 		return fmt.Sprintf("值像时间（%s）", shown(v.text))
@@ -346,7 +347,7 @@ func (p *proposer) column(f *spec.Field) string {
 func (p *proposer) passage(l *leaf) (expr, why string) {
 	for _, known := range waysByCode {
 		for _, l := range p.tree.leaves {
-			if collapsed(l.name()) != collapsed(known.name) {
+			if !l.called(known.name) {
 				continue
 			}
 			if v := l.first().text; !slices.ContainsFunc(known.codes, func(c [2]string) bool { return c[0] == v }) {
@@ -357,14 +358,16 @@ func (p *proposer) passage(l *leaf) (expr, why string) {
 			return "way[string(" + p.at(l) + ")]", "按上面的 way 表（ZD018）"
 		}
 	}
+	if l == nil || p.wayOf(l) == "" {
+		if n := slices.IndexFunc(p.tree.leaves, func(l *leaf) bool { return p.wayOf(l) != "" && len(l.first().text) <= 16 }); n >= 0 {
+			l = p.tree.leaves[n]
+		}
+	}
 	if l != nil {
-		v := strings.ToLower(l.first().text)
-		for _, w := range waysByWord {
-			if strings.HasPrefix(v, w.word) || strings.HasSuffix(v, w.word) {
-				p.used[l] = true
-				p.way, p.wayNote = [][2]string{{l.first().text, w.code}}, "样例里只有这一个值；其他值补在这里"
-				return "way[string(" + p.at(l) + ")]", "按上面的 way 表（ZD018）"
-			}
+		if code := p.wayOf(l); code != "" {
+			p.used[l] = true
+			p.way, p.wayNote = [][2]string{{l.first().text, code}}, "样例里只有这一个值；其他值补在这里"
+			return "way[string(" + p.at(l) + ")]", "按上面的 way 表（ZD018）"
 		}
 	}
 	// The event as a whole may tell: a rectangle of a face, a picture of one.
@@ -380,6 +383,19 @@ func (p *proposer) passage(l *leaf) (expr, why string) {
 		return "", fmt.Sprintf("样例里 %s 是 %s，不知道是哪种方式；%s", p.at(l), shown(l.first().text), entriesText(p.sample.Catalogue.Dict("ZD018")))
 	}
 	return "", "没有像通行方式的值；" + entriesText(p.sample.Catalogue.Dict("ZD018"))
+}
+
+// wayOf is the code of the way that a value names; empty: it names none, or is
+// the kind of the event.
+func (p *proposer) wayOf(l *leaf) string {
+	v := strings.ToLower(l.first().text)
+	kind := slices.ContainsFunc(kindNames, l.called)
+	for _, w := range waysByWord {
+		if v == w.word || !kind && l == p.picked["accessType"] && (strings.HasPrefix(v, w.word) || strings.HasSuffix(v, w.word)) {
+			return w.code
+		}
+	}
+	return ""
 }
 
 func (p *proposer) label(dict, code string) string {
@@ -423,7 +439,7 @@ func (p *proposer) person(l *leaf) (expr, why string) {
 func (p *proposer) named(name string) *leaf {
 	var found *leaf
 	for _, l := range p.tree.leaves {
-		if collapsed(l.name()) == collapsed(name) && l.first().picture == 0 && (found == nil || p.each != nil && l.within(p.each) && !found.within(p.each)) {
+		if l.called(name) && l.first().picture == 0 && (found == nil || p.each != nil && l.within(p.each) && !found.within(p.each)) {
 			found = l
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 )
 
 const siteDevices = "id,name,xqbm,zpjbm,mjxtbm,dzbm,ip,jd,wd,lx,fx\n"
@@ -184,6 +186,9 @@ func FuzzPropose(f *testing.F) {
 			if len(m[2]) > 5 {
 				return // huge pictures only take time
 			}
+		}
+		if replaced := Replace(name, data); !http && gjson.ValidBytes(data) && utf8.Valid(data) && !gjson.ValidBytes(replaced) {
+			t.Fatalf("%s is no JSON any more: %s", data, replaced)
 		}
 		names := catalogue.Names()
 		p, s := proposeFor(t, name, names[int(to)%len(names)], data)

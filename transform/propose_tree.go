@@ -50,6 +50,13 @@ func (l *leaf) first() leafValue {
 
 func (l *leaf) name() string { return l.steps[len(l.steps)-1].name }
 
+// called tells whether the leaf has that name, by itself or with that of the
+// object it stands in: userNo, and no in user.
+func (l *leaf) called(name string) bool {
+	bare := collapsed(name)
+	return collapsed(l.name()) == bare || len(l.steps) > 1 && collapsed(l.steps[len(l.steps)-2].name)+collapsed(l.name()) == bare
+}
+
 // lists is the number of lists that the leaf stands in.
 func (l *leaf) lists() int {
 	n := 0

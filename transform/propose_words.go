@@ -37,7 +37,7 @@ var concepts = []concept{
 	},
 	{
 		label: "通行方式", fields: []string{"accessType"},
-		names: []string{"sub event type", "open type", "open method", "open door method", "verify mode", "verify type", "current verify mode", "method", "access type", "pass type", "pass mode", "open mode", "auth type", "identify type", "recognize type", "minor", "通行方式", "开门方式"},
+		names: []string{"sub event type", "open type", "open method", "open door method", "verify mode", "verify type", "current verify mode", "method", "access type", "pass type", "pass mode", "open mode", "auth type", "identify type", "recognize type", "verify", "auth mode", "way", "minor", "通行方式", "开门方式"},
 	},
 	{
 		label: "在线状态", fields: []string{"isOnLine"},

@@ -258,7 +258,7 @@ func (p *proposer) deviceCandidates() []candidate {
 		}
 		for _, l := range p.tree.leaves {
 			v := l.first()
-			if collapsed(l.name()) != collapsed(name) || v.text == "" || v.picture > 0 || !telling(l.name(), v) || strings.HasPrefix(l.name(), "#") {
+			if !l.called(name) || v.text == "" || v.picture > 0 || !telling(l.name(), v) || strings.HasPrefix(l.name(), "#") {
 				continue
 			}
 			list = append(list, candidate{chain("event", l.steps), fmt.Sprintf("名字像设备的编号（%s）", shown(v.text))})

@@ -125,8 +125,8 @@ func utf8Text(b []byte) string {
 var (
 	xmlEncoding = regexp.MustCompile(`(<\?xml[^>]*encoding=["'])[\w-]+(["'])`)
 	jsonLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	xmlElement  = regexp.MustCompile(`<(?:[\w-]+:)?([\pL_][\pL\pN_.-]*)(?:\s[^<>]*)?>([^<>]*)</`)
-	plainPair   = regexp.MustCompile(`(?m)(?:^|[?&\s])([\pL_][\pL\pN_.\[\]-]*)=([^\s&"<>]+)`)
+	xmlElement  = regexp.MustCompile(`<(?:[\w-]+:)?([\pL_][\pL\pN_.-]*)(?:\s[^<>]*)?>([^<>"\\]*)</`)
+	plainPair   = regexp.MustCompile(`(?m)(?:^|[?&\s])([\pL_][\pL\pN_.\[\]-]*)=([^\s&"<>\\{}\[\],]+)`)
 
 	idShape    = regexp.MustCompile(`\b[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]\b`)
 	phoneShape = regexp.MustCompile(`\b1[3-9]\d{9}\b`)
@@ -152,7 +152,7 @@ func (r *replacer) again(s string) string {
 	longest := slices.SortedFunc(maps.Keys(r.seen), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	for _, was := range longest {
 		now := r.seen[was]
-		if _, n := utf8.DecodeRuneInString(was); n > 1 && utf8.RuneCountInString(was) >= 2 {
+		if _, n := utf8.DecodeRuneInString(was); n > 1 && utf8.RuneCountInString(was) >= 2 && !strings.ContainsAny(was, `"\<>{}`) {
 			s = strings.ReplaceAll(s, was, now)
 			// A plate may stand there with its province in another encoding.
 			if tail := was[n:]; len(tail) >= 6 && isASCII(tail) {
@@ -353,18 +353,20 @@ func invented(kind personalKind, v string, n int) string {
 }
 
 // inventedID is the number of nobody: there is no region 999999. It passes its
-// check digit if the one it stands for does.
+// check digit if the one it stands for does, and ends in X only if that does.
 func inventedID(v string, n int) string {
-	id := fmt.Sprintf("99999919900101%03d", n%1000)
-	for _, c := range "0123456789X" {
-		whole := id + string(c)
-		_, wrong := idCardNumber(whole)
-		_, was := idCardNumber(strings.ToUpper(v))
-		if (wrong == "") == (was == "") {
-			return whole
+	v = strings.ToUpper(v)
+	_, wrong := idCardNumber(v)
+	for day := 1; ; day++ {
+		id := fmt.Sprintf("999999199001%02d%03d", day, n%1000)
+		check := idCheckDigit(id)
+		if wrong != "" {
+			return id + string('0'+(check-'0'+1)%10)
+		}
+		if (check == 'X') == (v[17] == 'X') || day == 28 {
+			return id + string(check)
 		}
 	}
-	return id + "0"
 }
 
 // inventedPlate keeps the province, separators and the letter of new energy.

@@ -192,7 +192,7 @@ func (n *newMapping) next(p *transform.Proposal, mapping, sample, source string)
 	}
 	n.title(p, source)
 	if n.config.Sources != nil && !slices.Contains(n.config.Sources, n.sample.Vendor) {
-		say("在 %s 的 sources 里加上 %s：不加它就不起作用，check 也不看它", "add to sources in %s: %s; without that nothing reads it, check neither", filepath.Join(n.dir, proxy.ConfigFile), n.sample.Vendor)
+		say("在 %s 的 sources 里加上 %s：不加它就不起作用", "add to sources in %s: %s; nothing reads it before that", filepath.Join(n.dir, proxy.ConfigFile), n.sample.Vendor)
 	}
 	if p.Unheard {
 		say("在 %s 的 listen 里加上 %s：样例发到那里", "add to listen in %s: %s, where the sample was posted to", source, p.Posted)
