@@ -87,7 +87,7 @@ type proposer struct {
 	devices, people *Table
 
 	each     []leafStep // the list that the mapping goes through; nil: none
-	outer    bool       // each is a list in a list, and something of the outer one is used
+	outer    bool       // each is a list in a list whose elements hold something else too
 	picked   map[string]*leaf
 	pictures []pictureAt
 	way      [][2]string // an inline table of ways: value → code
@@ -114,6 +114,9 @@ func (p *proposer) read() error {
 	ev := &event.Event{Request: q}
 	if err := event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap); err != nil {
 		return err
+	}
+	if ev.Kind == event.JSON && !strings.ContainsAny(string(ev.Doc[:1]), "{[") {
+		return fmt.Errorf("the body is neither JSON, XML nor multipart: it begins with %q", ev.Doc[:min(len(ev.Doc), 24)])
 	}
 	if p.sample.Source == nil && ev.Kind != event.JSON {
 		if root, ok := onlyMember(ev.Doc); ok && isXML(ev) {
@@ -154,7 +157,11 @@ func allTexts(v gjson.Result) bool {
 
 func onlyMember(doc []byte) (name string, ok bool) {
 	n := 0
-	gjson.ParseBytes(doc).ForEach(func(k, v gjson.Result) bool {
+	root := gjson.ParseBytes(doc)
+	if !root.IsObject() {
+		return "", false
+	}
+	root.ForEach(func(k, v gjson.Result) bool {
 		n++
 		name, ok = k.String(), v.IsObject()
 		return n < 2
@@ -224,8 +231,8 @@ func (p *proposer) chooseList() {
 	if p.outerList() == nil {
 		return
 	}
-	for _, l := range p.picked {
-		p.outer = p.outer || l != nil && !l.within(p.each) && l.within(p.outerList())
+	for _, l := range p.tree.leaves {
+		p.outer = p.outer || !l.within(p.each) && l.within(p.outerList())
 	}
 }
 

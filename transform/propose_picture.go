@@ -117,12 +117,12 @@ func (p *proposer) picture(f *spec.Field) (expr, why string) {
 		return "", "没有像图片的值：在设备里打开“上传图片”"
 	}
 	if l := p.picked[f.Name]; l != nil {
-		return "picture(" + p.at(l) + ")", "名字就是规范的字段名"
+		return "picture(" + p.at(l) + ")", "名字就是规范里的"
 	}
 	for i := range p.pictures {
 		if l := p.pictures[i].leaf; l != nil && collapsed(l.name()) == collapsed(f.Name) {
 			p.used[l] = true
-			return "picture(" + p.at(l) + ")", "名字就是规范的字段名"
+			return "picture(" + p.at(l) + ")", "名字就是规范里的"
 		}
 	}
 	small, big := p.smallAndBig()

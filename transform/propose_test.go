@@ -42,7 +42,7 @@ func loadProposal(p *Proposal, s Sample) (*Rules, Problems) {
 // proposed are the samples with what they are for.
 var proposed = map[string]string{
 	"door.in.json": "stk/rytxjl", "car.in.xml": "stk/cltxjl", "face.in.http": "stk/zpjl", "nothing.in.json": "stk/cltxjl",
-	"packed.in.json": "stk/cltxjl", "turn.in.http": "stk/rytxjl",
+	"packed.in.json": "stk/cltxjl", "turn.in.http": "stk/rytxjl", "list.in.json": "stk/zpjl", "form.in.http": "stk/cltxjl", "nested.in.json": "stk/rytxjl",
 }
 
 // What is proposed for samples of each kind, and what of them is kept as the
@@ -90,9 +90,12 @@ func TestPropose(t *testing.T) {
 // A proposal without marks maps its own sample.
 func TestProposalMapsItsSample(t *testing.T) {
 	for name, want := range map[string]string{
-		"door.in.json": `"accessTime":"2026-02-11 18:00:00"`,
-		"car.in.xml":   `"carNo":"皖A00001"`,
-		"face.in.http": `"snapTime":"2026-02-11 18:00:00"`,
+		"door.in.json":   `"accessTime":"2026-02-11 18:00:00"`,
+		"car.in.xml":     `"carNo":"皖A00001"`,
+		"face.in.http":   `"snapTime":"2026-02-11 18:00:00"`,
+		"list.in.json":   `"snapTime":"2026-02-11 18:00:00"`,
+		"form.in.http":   `"carNo":"皖A00001"`,
+		"nested.in.json": `"accessTime":"2026-02-11 18:00:02"`,
 		// A list inside of JSON inside of a text, all of its elements.
 		"packed.in.json": `"accessTime":"2026-02-11 18:00:03"`,
 	} {

@@ -45,7 +45,7 @@ var concepts = []concept{
 		not:   []string{"event", "tailand"},
 	},
 	{
-		label: "设备名称", fields: []string{"mc"},
+		label: "设备名称", fields: []string{"mc", "dzmc", "mjxtmc", "gjmc"},
 		names: []string{"device name", "camera name", "channel name", "name", "dev name", "设备名称", "名称"},
 	},
 	{label: "IP 地址", fields: []string{"ip"}, names: []string{"ip address", "ip addr", "ip", "device ip", "ipaddr"}, not: []string{"v6", "server"}},

@@ -72,7 +72,11 @@ func (p *proposer) mappingFile() []byte {
 		w.noted("when: "+scalar(when), why)
 	}
 	if p.each != nil {
-		w.noted("each: "+scalar(p.eachText()), "列表：每个元素（it）一条记录")
+		why := "列表：每个元素（it）一条记录"
+		if p.outer {
+			why = "列表里的列表：里面的每个元素（it.inner）一条记录，it.outer 是外面的那个"
+		}
+		w.noted("each: "+scalar(p.eachText()), why)
 	}
 	if p.way != nil {
 		w.line("tables:")
