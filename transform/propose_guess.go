@@ -97,7 +97,7 @@ func (p *proposer) missing(f *spec.Field) string {
 		return "没有像车牌的值"
 	case f.Shape == spec.Digits:
 		return "没有这样的编码，设备表也没有这一列"
-	case f.Dict != nil:
+	case f.Dict != nil && len(f.Dict.Entries) > 0:
 		return "没有猜到；" + dictTitle(f.Dict) + "：" + entriesText(f.Dict)
 	}
 	return "没有猜到"
