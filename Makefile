@@ -24,12 +24,12 @@ check:
 bench:
 	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^Benchmark(HotPath|Validation)$$" -benchtime 1s -count=1 ./proxy
 
-FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad transform:FuzzReadCapture transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
+FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform:FuzzApply transform:FuzzLoad transform:FuzzReadCapture transform:FuzzPropose transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
 	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/platform:FuzzDictionary proxy/store/disk:FuzzReadRecord
 FUZZTIME ?= 60s
 
 fuzz:
-	for f in $(FUZZ); do $(GO) test -run xxx -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME) ./$${f%%:*} || exit 1; done
+	for f in $(FUZZ); do $(GO) test -run xxx -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./$${f%%:*} || exit 1; done
 
 setup:
 	@missing=""; for p in $(PACKAGES); do command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \

@@ -125,19 +125,40 @@ func (s Site) options(cfg *Config, dictionaries map[string]keptDictionary) (tran
 	if dir := filepath.Join(s.Dir, "mappings"); isDir(dir) {
 		o.Packs = append(o.Packs, transform.Pack{Prefix: dir, FS: os.DirFS(dir)})
 	}
+	ps = append(ps, s.unused(cfg)...)
+	tables, more := s.Tables(cfg)
+	o.Tables = tables
+	return o, append(ps, more...)
+}
+
+// unused warns of the site's own sources that cfg does not name: nothing reads
+// them, and who just wrote one wonders.
+func (s Site) unused(cfg *Config) (ps transform.Problems) {
+	files, _ := filepath.Glob(filepath.Join(s.Dir, "mappings", "*", "source.yaml"))
+	for _, f := range files {
+		if name := filepath.Base(filepath.Dir(f)); len(cfg.Sources) > 0 && !slices.Contains(cfg.Sources, name) {
+			ps = append(ps, transform.Problem{Place: transform.Place{File: f}, Rule: "unused-source", Warning: true,
+				Text: fmt.Sprintf("nothing reads this source: sources in %s does not name it", ConfigFile), Hint: fmt.Sprintf("add %s to sources", name)})
+		}
+	}
+	return ps
+}
+
+// Tables reads the tables that cfg names. One that cannot be read is there
+// without columns.
+func (s Site) Tables(cfg *Config) (tables []*transform.Table, ps transform.Problems) {
 	for _, name := range tableNames(cfg.Tables) {
 		file := inside(s.Dir, cfg.Tables[name])
 		data, err := os.ReadFile(file)
 		if err != nil {
 			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
-			o.Tables = append(o.Tables, &transform.Table{Name: name, File: file})
+			tables = append(tables, &transform.Table{Name: name, File: file})
 			continue
 		}
 		t, more := transform.ParseTable(name, file, data)
-		ps = append(ps, more...)
-		o.Tables = append(o.Tables, t)
+		tables, ps = append(tables, t), append(ps, more...)
 	}
-	return o, ps
+	return tables, ps
 }
 
 func tableNames(m map[string]string) []string {

@@ -82,6 +82,8 @@ func TestProblems(t *testing.T) {
 		{name: "constant too short", mapping: in(goodMapping, "device.zpjbm", `'"3401"'`)},
 		{name: "wrong type", mapping: in(goodMapping, "time(event.at)", `event.at + 1 == "x" + 2`)},
 		{name: "empty expression", mapping: in(goodMapping, "time(event.at)", "")},
+		{name: "a mark of yiqiao new", mapping: in(goodMapping, "time(event.at)", "???   # 没有像时间的值")},
+		{name: "a mark for the device", source: in(goodSource, "[request.path.device]", "\n    - ???\n")},
 		{name: "duplicate key", mapping: in(goodMapping, "  areaNo:", "  snapNo: event.x\n  areaNo:")},
 		{name: "tab", mapping: in(goodMapping, "  areaNo:", "\tareaNo:")},
 		{name: "no title", mapping: in(goodMapping, "title: 测试人脸\n", "")},

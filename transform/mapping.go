@@ -229,7 +229,7 @@ func (mf *mappingFile) field(f *spec.Field, value ast.Node) (rule fieldRule, ok 
 			return mf.list(f, value), true
 		}
 	}
-	e := mf.expression(value, f.Name)
+	e := mf.expression(value, fmt.Sprintf("%s (%s)", f.Name, f.Label))
 	if e == nil {
 		return rule, false
 	}

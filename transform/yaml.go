@@ -164,6 +164,10 @@ func (f *file) code(n ast.Node, what string) (code, bool) {
 		f.at(n.GetToken(), "empty-expression", what+": want an expression, got nothing", "")
 		return code{}, false
 	}
+	if strings.HasPrefix(c.text, Mark) {
+		f.at(n.GetToken(), "unfilled", fmt.Sprintf("%s: %s still waits for an expression", what, Mark), "write one; the end of the file lists what the event holds")
+		return code{}, false
+	}
 	return c, true
 }
 

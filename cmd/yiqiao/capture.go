@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"yiqiao/proxy"
+	"yiqiao/transform"
 )
 
 // runCapture waits for the next requests of a running daemon and writes each as
@@ -26,6 +27,7 @@ func runCapture(ctx context.Context, std stdio, args []string) error {
 	n := f.Int("n", 1, "how many requests")
 	length := f.Duration("for", 10*time.Minute, "how long to wait for them")
 	to := f.String("to", ".", "folder that they are written to")
+	replace := f.Bool("replace", false, "replace pictures and what is personal, so that the files may become cases")
 	words, err := parse(f, args)
 	if err != nil {
 		return err
@@ -45,14 +47,14 @@ func runCapture(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	a.http.Timeout = 0 // it answers for as long as it was told
-	got, err := a.capture(ctx, std, q, *to)
+	got, err := a.capture(ctx, std, q, keeper{*to, *replace})
 	if err == nil && got < *n {
 		return fmt.Errorf("%s came in %s, want %d", count(got, "request"), *length, *n)
 	}
 	return err
 }
 
-func (a *adminClient) capture(ctx context.Context, std stdio, q url.Values, to string) (got int, err error) {
+func (a *adminClient) capture(ctx context.Context, std stdio, q url.Values, keep keeper) (got int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/-/capture?"+q.Encode(), nil)
 	if err != nil {
 		return 0, err
@@ -80,20 +82,29 @@ func (a *adminClient) capture(ctx context.Context, std stdio, q url.Values, to s
 			return got, err
 		}
 		got++
-		if err := keepCapture(std.out, c, to); err != nil {
+		if err := keep.write(std.out, c); err != nil {
 			return got, err
 		}
 	}
 }
 
-// keepCapture writes a request to a file whose name is not there yet.
-func keepCapture(w io.Writer, c proxy.Captured, to string) error {
+// keeper is where captured requests are kept, and how.
+type keeper struct {
+	folder  string
+	replace bool // pictures and what is personal
+}
+
+// write writes a request to a file whose name is not there yet.
+func (k keeper) write(w io.Writer, c proxy.Captured) error {
+	if k.replace {
+		c.HTTP = transform.Replace("captured.http", c.HTTP)
+	}
 	source := c.Source
 	if source == "" {
 		source = "unclaimed"
 	}
 	for n := 1; ; n++ {
-		name := filepath.Join(to, fmt.Sprintf("%s-%d.http", source, n))
+		name := filepath.Join(k.folder, fmt.Sprintf("%s-%d.http", source, n))
 		file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // it holds what the device sent
 		if errors.Is(err, os.ErrExist) {
 			continue
