@@ -111,14 +111,14 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 		o.Packs = append(o.Packs, transform.Pack{Prefix: dir, FS: os.DirFS(dir)})
 	}
 	for _, name := range tableNames(cfg.Tables) {
-		file := inside(s.Dir, cfg.Tables[name])
+		file := inside(s.Dir, cfg.Tables[name].File)
 		data, err := os.ReadFile(file)
 		if err != nil {
 			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
 			o.Tables = append(o.Tables, &transform.Table{Name: name, File: file})
 			continue
 		}
-		t, more := transform.ParseTable(name, file, data)
+		t, more := transform.ParseTable(name, file, data, cfg.Tables[name].Key...)
 		ps = append(ps, more...)
 		o.Tables = append(o.Tables, t)
 	}
@@ -126,7 +126,7 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 	return rules, append(ps, more...)
 }
 
-func tableNames(m map[string]string) []string {
+func tableNames(m map[string]TableConfig) []string {
 	var names []string
 	for n := range m {
 		names = append(names, n)

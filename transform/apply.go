@@ -245,6 +245,9 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		n := 0
 		var err error
 		for el := range func(yield func(event.Raw) bool) { event.Elements(raw, yield) } {
+			if n == maxRecords {
+				return tooMany(m)
+			}
 			if err = r.event.FillRaw(el, m.it, r.its[:m.it.Len()]); err == nil {
 				err = r.record(m, res, n)
 			}
@@ -254,27 +257,52 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		}
 		return noElements(m, n)
 	}
-	v, err := r.eval(m.each)
-	if err != nil {
+	n := 0
+	if err := r.loop(m, res, 0, &n); err != nil {
 		return err
 	}
-	list, ok := v.([]any)
-	if !ok && v != nil {
-		list = []any{v}
+	r.it = nil
+	return noElements(m, n)
+}
+
+// loop runs record for each element of the loops from depth on; n counts them.
+func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
+	if depth == len(m.each) {
+		if *n == maxRecords {
+			return tooMany(m)
+		}
+		*n++
+		return r.record(m, res, *n-1)
 	}
-	for n, el := range list {
-		r.it = el
-		if err := r.record(m, res, n); err != nil {
+	l := &m.each[depth]
+	v, err := r.eval(l.value)
+	if err != nil {
+		return fmt.Errorf("each: %w", err)
+	}
+	for _, el := range listOf(v) {
+		if r.it = el; l.name != "" {
+			r.env[l.name] = el
+		}
+		if err := r.loop(m, res, depth+1, n); err != nil {
 			return err
 		}
 	}
-	r.it = nil
-	return noElements(m, len(list))
+	return nil
+}
+
+// maxRecords bounds what one mapping makes of one event: an entry of the store
+// holds the whole event beside each of its records.
+const maxRecords = 1000
+
+func tooMany(m *Mapping) error {
+	e := m.each[0].value
+	return fmt.Errorf("each: %s at %s gave more than %d elements", e.text, e.place, maxRecords)
 }
 
 func noElements(m *Mapping, n int) error {
 	if n == 0 {
-		return fmt.Errorf("each: %s at %s gave no element", m.each.text, m.each.place)
+		e := m.each[len(m.each)-1].value
+		return fmt.Errorf("each: %s at %s gave no element", e.text, e.place)
 	}
 	return nil
 }

@@ -53,9 +53,10 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 			ast.Patch(node, &ast.IdentifierNode{Value: name})
 			return
 		}
-		_, site := v.tables[base.Value]
+		_, site := v.tables[base.Value] // people["1001"] or doors[["1", "2"]]
 		_, inline := v.inline[base.Value]
 		if _, let := v.lets[base.Value]; (site || inline) && !let {
+			v.checkKey(v.tables[base.Value], n.Property)
 			ast.Patch(node, call(rowFunc, &ast.IdentifierNode{Value: runName}, &ast.StringNode{Value: base.Value}, n.Property))
 			return
 		}
@@ -268,6 +269,9 @@ func (v *chains) uses(root *ast.Node) []use {
 		case isRoot:
 			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
 			continue
+		case v.later[name]:
+			v.problem(id, len([]rune(name)), Problem{Rule: "let-order", Text: fmt.Sprintf("%q is not known yet here", name), Hint: "when, ignore and each come before the names of each and let, and a name sees only those above it: move it up, or write its expression here"})
+			continue
 		default:
 			v.problem(id, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("unknown name %q", name), Hint: hint(name, v.names())})
 			continue
@@ -275,6 +279,8 @@ func (v *chains) uses(root *ast.Node) []use {
 		switch {
 		case u.root == rootEvent:
 			u.slot = v.event.Add(chainSteps(u.name), false)
+		case u.root == rootIt && v.it == nil && v.later["it"]:
+			v.code.problem(u.from, len("it"), Problem{Rule: "let-order", Text: "there is no it yet here", Hint: "it is known in let, record and distinct"})
 		case u.root == rootIt && v.it == nil:
 			v.code.problem(u.from, len("it"), Problem{Rule: "unknown-name", Text: "there is no it without each", Hint: `add "each: event.…" to the mapping`})
 		case u.root == rootIt:

@@ -68,7 +68,8 @@ type scope struct {
 	device *Table       // nil: no device table
 	tables map[string]*Table
 	inline map[string]inlineTable
-	lets   map[string]*Table // nil table: any value
+	lets   map[string]*Table // of each and let, so far; nil table: any value
+	later  map[string]bool   // names that the mapping defines further on
 
 	catalogue *spec.Catalogue
 }

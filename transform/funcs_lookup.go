@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -29,6 +30,7 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 		v.problem(s, len([]rune(s.Value))+2, Problem{Rule: "unknown-table", Text: fmt.Sprintf("there is no table %q", s.Value), Hint: hint(s.Value, append(keys(v.tables), keys(v.inline)...))})
 		return
 	}
+	v.checkKey(t, n.Arguments[1])
 	if len(n.Arguments) == 3 && t != nil {
 		if c, ok := n.Arguments[2].(*ast.StringNode); ok && t.lacks(c.Value) {
 			v.unknownColumn(c, t, c.Value)
@@ -37,8 +39,13 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 }
 
 // rowOf is table[key]: of a site table the row, of an inline table the value.
+// The key of a table with several key columns is a list. No key finds nothing,
+// not even the row of "*".
 func rowOf(args ...any) (any, error) {
 	r, name := args[0].(*run), args[1].(string)
+	if list, ok := args[2].([]any); ok {
+		return r.rowOfList(r.rules.tables[name], name, list)
+	}
 	key, ok := asText(args[2])
 	if !ok {
 		if args[2] == nil {
@@ -55,6 +62,12 @@ func rowOf(args ...any) (any, error) {
 		}
 	}
 	table := r.rules.tables[name]
+	if table == nil {
+		return nil, fmt.Errorf("there is no table %q", name)
+	}
+	if len(table.Key) > 1 {
+		return nil, wrongKeys(table, 1)
+	}
 	row := table.Row(key)
 	if row == nil {
 		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, key))
@@ -63,7 +76,57 @@ func rowOf(args ...any) (any, error) {
 	return row, nil
 }
 
-// memberOf is value.key for any value: nil where there is nothing.
+func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
+	if table == nil && r.mapping != nil && r.mapping.inline[name] == nil {
+		return nil, fmt.Errorf("there is no table %q", name)
+	}
+	if table == nil || r.mapping != nil && r.mapping.inline[name] != nil {
+		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(list))
+	}
+	if len(list) != len(table.Key) {
+		return nil, wrongKeys(table, len(list))
+	}
+	ids := make([]string, len(list))
+	for i, v := range list {
+		if v == nil {
+			return nil, nil
+		}
+		id, ok := asText(v)
+		if !ok {
+			return nil, fmt.Errorf("want %s of table %s, got %s", table.Key[i], name, describe(v))
+		}
+		ids[i] = id
+	}
+	row := table.Row(ids...)
+	if row == nil {
+		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, strings.Join(ids, ", ")))
+		return nil, nil
+	}
+	return row, nil
+}
+
+func wrongKeys(t *Table, got int) error {
+	return fmt.Errorf("table %s is found by %s: want %s, got %d", t.Name, strings.Join(t.Key, ", "), plural(len(t.Key), "key"), got)
+}
+
+// checkKey proves that a table's key has as many parts as the table has key
+// columns, where that is plain to see.
+func (v *chains) checkKey(t *Table, key ast.Node) {
+	n := 1
+	switch k := key.(type) {
+	case *ast.ArrayNode:
+		n = len(k.Nodes)
+	case *ast.StringNode, *ast.IntegerNode:
+	default:
+		return
+	}
+	if t != nil && t.Key != nil && n != len(t.Key) {
+		v.problem(key, 1, Problem{Rule: "table-key", Text: wrongKeys(t, n).Error(), Hint: fmt.Sprintf("write %s[[…, …]], a value for each", t.Name)})
+	}
+}
+
+// memberOf is value.key for any value: nil where it leads nowhere, as of a
+// chain (event.a.b), so that how a path is written makes no difference.
 func memberOf(args ...any) (any, error) {
 	switch v := args[0].(type) {
 	case nil:
@@ -71,15 +134,14 @@ func memberOf(args ...any) (any, error) {
 	case object:
 		return v.part(args[1])
 	case map[string]any:
-		key, ok := asText(args[1])
-		if !ok {
-			return nil, fmt.Errorf("want a member's name, got %s", describe(args[1]))
+		if key, ok := asText(args[1]); ok {
+			return v[key], nil
 		}
-		return v[key], nil
+		return nil, nil
 	case []any:
 		i, ok := args[1].(int)
 		if !ok {
-			return nil, fmt.Errorf("want an index into a list of %d, got %s", len(v), describe(args[1]))
+			return nil, nil
 		}
 		if i < 0 {
 			i += len(v)
@@ -89,5 +151,5 @@ func memberOf(args ...any) (any, error) {
 		}
 		return v[i], nil
 	}
-	return nil, fmt.Errorf("%s has no member %v", describe(args[0]), args[1])
+	return nil, nil
 }

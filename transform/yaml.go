@@ -28,6 +28,16 @@ type member struct {
 
 // parseFile returns the members of the file's top-level mapping.
 func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
+	f, root := parseYAML(name, data, problems)
+	if root == nil {
+		return f, nil
+	}
+	return f, f.members(root, "the file")
+}
+
+// parseYAML returns the one document of a file; nil if that is told as a
+// problem.
+func parseYAML(name string, data []byte, problems *Problems) (*file, ast.Node) {
 	f := &file{name: name, lines: strings.Split(string(data), "\n"), problems: problems}
 	if !utf8.Valid(data) {
 		f.add(Problem{Place: Place{File: name}, Rule: "encoding", Text: "the file is not UTF-8", Hint: "save it as UTF-8"})
@@ -42,7 +52,7 @@ func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
 		f.add(Problem{Place: Place{File: name, Line: 1, Col: 1}, Rule: "yaml", Text: fmt.Sprintf("want one YAML document, got %d", len(doc.Docs))})
 		return f, nil
 	}
-	return f, f.members(doc.Docs[0].Body, "the file")
+	return f, doc.Docs[0].Body
 }
 
 // ParseYAML parses a file that a person wrote. A panic of the library is an
