@@ -137,6 +137,7 @@ type run struct {
 	violations []spec.Violation
 	missed     []string     // look-ups that found nothing, for messages
 	args       []any        // of direct calls under way
+	steps      int          // see maxSteps
 	pictures   []event.Blob // made of texts of the event
 }
 
@@ -147,12 +148,13 @@ func newRun(r *Rules, s *Source) *run {
 			n = max(n, m.it.Len())
 		}
 	}
-	x := &run{rules: r, source: s, env: map[string]any{}, slots: make([]any, s.paths.Len()), its: make([]any, n)}
+	x := &run{rules: r, source: s, env: map[string]any{}, slots: make([]any, s.paths.Len()), its: make([]any, n), vm: vm.VM{MemoryBudget: maxElements}}
 	return x
 }
 
 func (r *run) begin(ev *event.Event, tr *Trace) {
 	r.event, r.trace, r.env[runName] = ev, tr, r
+	r.steps = 0
 }
 
 // release lets go of everything of the event: its memory is its body's.

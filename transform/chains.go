@@ -42,6 +42,8 @@ func (v *chains) Visit(node *ast.Node) {
 		v.memberNode(node, n)
 	case *ast.CallNode:
 		v.callNode(n)
+	default:
+		v.bound(node)
 	}
 }
 
@@ -208,11 +210,14 @@ func (v *chains) callNode(n *ast.CallNode) {
 	}
 	f := functionByName(callee.Value)
 	if f == nil {
-		h := hint(callee.Value, functionNames())
-		if callee.Value == "now" {
-			h = "the only clock is request.received: a replay gives the same record"
+		h, off := disabled[callee.Value]
+		text := fmt.Sprintf("unknown function %q", callee.Value)
+		if off {
+			text = fmt.Sprintf("a mapping has no function %q", callee.Value)
+		} else {
+			h = hint(callee.Value, functionNames())
 		}
-		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: h})
+		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: text, Hint: h})
 		return
 	}
 	if len(n.Arguments) > 0 {

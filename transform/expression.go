@@ -2,8 +2,10 @@ package transform
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -120,18 +122,27 @@ const (
 	runName    = "$run"
 	memberFunc = "$member"
 	rowFunc    = "$row"
+	addFunc    = "$add"
+	stepFunc   = "$step"
 )
 
 // compile compiles c. Problems are reported at their place in the file; the
 // expression returned is nil if one of them is an error.
 func (s *scope) compile(c code) *expression {
 	v := &chains{scope: s, code: c, known: map[string]use{}, local: map[string]bool{}}
-	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v), expr.DisableBuiltin("now")}
+	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v)}
+	for name := range disabled {
+		options = append(options, expr.DisableBuiltin(name))
+	}
 	for _, f := range functions {
 		options = append(options, expr.Function(f.name, f.expr()))
 	}
-	options = append(options, expr.Function(memberFunc, memberOf), expr.Function(rowFunc, rowOf))
+	options = append(options, expr.Function(memberFunc, memberOf), expr.Function(rowFunc, rowOf), expr.Function(addFunc, adder.expr()), expr.Function(stepFunc, step))
 
+	if n := utf8.RuneCountInString(c.text); n > maxCode {
+		c.problem(0, 1, Problem{Rule: "too-long", Text: fmt.Sprintf("the expression has %d characters, more than %d", n, maxCode), Hint: "move a part of it into let, or into a table"})
+		return nil
+	}
 	before := len(*c.file.problems)
 	program, err := expr.Compile(c.text, options...)
 	if err != nil {

@@ -70,7 +70,7 @@ func rowOf(args ...any) (any, error) {
 	}
 	row := table.Row(key)
 	if row == nil {
-		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, key))
+		r.miss(table, key)
 		return nil, nil
 	}
 	return row, nil
@@ -99,10 +99,17 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 	}
 	row := table.Row(ids...)
 	if row == nil {
-		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, strings.Join(ids, ", ")))
+		r.miss(table, strings.Join(ids, ", "))
 		return nil, nil
 	}
 	return row, nil
+}
+
+// miss keeps what a table does not have, for messages.
+func (r *run) miss(t *Table, key string) {
+	if len(r.missed) < maxMissed {
+		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", t.File, key))
+	}
 }
 
 func wrongKeys(t *Table, got int) error {

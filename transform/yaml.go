@@ -63,7 +63,42 @@ func ParseYAML(data []byte) (doc *ast.File, err error) {
 			err = fmt.Errorf("it makes no sense: %v", v)
 		}
 	}()
+	if line := tooDeep(data); line > 0 {
+		return nil, fmt.Errorf("line %d is nested more than %d deep", line, maxNesting)
+	}
 	return parser.ParseBytes(data, 0)
+}
+
+// maxNesting bounds brackets, and list dashes of one line: the library's time
+// grows with the square of their number.
+const maxNesting = 100
+
+// tooDeep returns the first line that is nested too deeply; 0 if none is. It
+// takes brackets in texts for brackets: so many of them stand in no file that
+// is meant.
+func tooDeep(data []byte) int {
+	line, depth, dashes, begin := 1, 0, 0, true
+	for i, c := range data {
+		switch c {
+		case '\n':
+			line, dashes, begin = line+1, 0, true
+		case '[', '{':
+			depth, begin = depth+1, false
+		case ']', '}':
+			depth, begin = max(0, depth-1), false
+		case '-', '?':
+			if begin && i+1 < len(data) && data[i+1] == ' ' {
+				dashes++
+			}
+		case ' ':
+		default:
+			begin = false
+		}
+		if depth > maxNesting || dashes > maxNesting {
+			return line
+		}
+	}
+	return 0
 }
 
 func (f *file) yamlError(err error) {
