@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -332,10 +333,29 @@ func (r *run) eval(e *expression) (any, error) {
 	var fe *exprfile.Error
 	place, text := e.place, err.Error()
 	if errors.As(err, &fe) {
-		text = fe.Message
+		text = plain(fe.Message)
 		place.Col += fe.From
 	}
 	return nil, fmt.Errorf("%s at %s: %s", e.text, place, text)
+}
+
+var (
+	notBool = regexp.MustCompile(`^interface conversion: interface \{\} is (.+), not bool$`)
+	goKinds = strings.NewReplacer("<nil>", "nothing", "nil", "nothing", "[]interface {}", "a list", "map[string]interface {}", "an object", "float64", "a number", "int", "a number", "string", "a text", "bool", "true or false")
+)
+
+// plain says in the words of a mapping what expr says in Go's.
+func plain(message string) string {
+	if m := notBool.FindStringSubmatch(message); m != nil {
+		return "want true or false, got " + goKinds.Replace(m[1])
+	}
+	if rest, ok := strings.CutPrefix(message, "invalid operation: "); ok {
+		return "cannot work out " + goKinds.Replace(rest)
+	}
+	if message == "memory budget exceeded" {
+		return fmt.Sprintf("its lists have more than %d elements", maxElements)
+	}
+	return message
 }
 
 // use fetches the value of a name.
