@@ -69,7 +69,7 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 		}
 		v.checkPart(n, s.Value)
 	}
-	ast.Patch(node, call(memberFunc, n.Node, n.Property))
+	ast.Patch(node, call(memberFunc, &ast.IdentifierNode{Value: runName}, n.Node, n.Property))
 }
 
 func call(name string, args ...ast.Node) *ast.CallNode {
@@ -205,7 +205,7 @@ func chainSteps(name string) []event.Step {
 // callNode checks the function's name and arguments and hands it the run.
 func (v *chains) callNode(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
-	if !ok || callee.Value == memberFunc || callee.Value == rowFunc {
+	if !ok || hiddenByName(callee.Value) != nil {
 		return
 	}
 	f := functionByName(callee.Value)

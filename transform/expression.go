@@ -117,7 +117,8 @@ var requestMembers = map[string]bool{
 	"remote": false, "received": false, "method": false, "url": false,
 }
 
-// names that the compiler puts into expressions; a person cannot write them.
+// names that the compiler puts into expressions (see hidden); a person cannot
+// write them.
 const (
 	runName    = "$run"
 	memberFunc = "$member"
@@ -137,7 +138,9 @@ func (s *scope) compile(c code) *expression {
 	for _, f := range functions {
 		options = append(options, expr.Function(f.name, f.expr()))
 	}
-	options = append(options, expr.Function(memberFunc, memberOf), expr.Function(rowFunc, rowOf), expr.Function(addFunc, adder.expr()), expr.Function(stepFunc, step))
+	for _, f := range hidden {
+		options = append(options, expr.Function(f.name, f.expr()))
+	}
 
 	if n := utf8.RuneCountInString(c.text); n > maxCode {
 		c.problem(0, 1, Problem{Rule: "too-long", Text: fmt.Sprintf("the expression has %d characters, more than %d", n, maxCode), Hint: "move a part of it into let, or into a table"})

@@ -12,7 +12,7 @@ func lookupFunc(r *run, args []any) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("want the name of a table, got %s", describe(args[0]))
 	}
-	row, err := rowOf(r, name, args[1])
+	row, err := r.rowOf(name, args[1])
 	if err != nil || len(args) == 2 || row == nil {
 		return row, err
 	}
@@ -41,17 +41,16 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 // rowOf is table[key]: of a site table the row, of an inline table the value.
 // The key of a table with several key columns is a list. No key finds nothing,
 // not even the row of "*".
-func rowOf(args ...any) (any, error) {
-	r, name := args[0].(*run), args[1].(string)
-	if list, ok := args[2].([]any); ok {
+func (r *run) rowOf(name string, by any) (any, error) {
+	if list, ok := by.([]any); ok {
 		return r.rowOfList(r.rules.tables[name], name, list)
 	}
-	key, ok := asText(args[2])
+	key, ok := asText(by)
 	if !ok {
-		if args[2] == nil {
+		if by == nil {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(args[2]))
+		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(by))
 	}
 	if r.mapping != nil {
 		if t, ok := r.mapping.inline[name]; ok {
@@ -134,19 +133,19 @@ func (v *chains) checkKey(t *Table, key ast.Node) {
 
 // memberOf is value.key for any value: nil where it leads nowhere, as of a
 // chain (event.a.b), so that how a path is written makes no difference.
-func memberOf(args ...any) (any, error) {
-	switch v := args[0].(type) {
+func memberOf(v, key any) (any, error) {
+	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case object:
-		return v.part(args[1])
+		return v.part(key)
 	case map[string]any:
-		if key, ok := asText(args[1]); ok {
-			return v[key], nil
+		if name, ok := asText(key); ok {
+			return v[name], nil
 		}
 		return nil, nil
 	case []any:
-		i, ok := args[1].(int)
+		i, ok := key.(int)
 		if !ok {
 			return nil, nil
 		}

@@ -3,6 +3,7 @@ package transform
 import (
 	"fmt"
 	"reflect"
+	"unsafe"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -42,44 +43,96 @@ func mayBeText(n ast.Node) bool {
 	return t == nil || t.Kind() == reflect.Interface || t.Kind() == reflect.String
 }
 
+// hidden are the functions that only the compiler writes.
+var hidden = []function{
+	{name: rowFunc, call: func(r *run, args []any) (any, error) { return r.rowOf(args[0].(string), args[1]) }},
+	{name: memberFunc, call: func(_ *run, args []any) (any, error) { return memberOf(args[0], args[1]) }},
+	{name: addFunc, call: add},
+	{name: stepFunc, call: step},
+}
+
+func hiddenByName(name string) *function {
+	for i := range hidden {
+		if hidden[i].name == name {
+			return &hidden[i]
+		}
+	}
+	return nil
+}
+
 // step counts what an event has cost so far.
-func step(args ...any) (any, error) {
-	r := args[0].(*run)
+func step(r *run, _ []any) (any, error) {
 	if r.steps++; r.steps > maxSteps {
 		return nil, fmt.Errorf("more than %d steps for one event", maxSteps)
 	}
 	return nil, nil
 }
 
-// adder is + where it may be of texts.
-var adder = function{name: addFunc, min: 2, max: 2, call: func(_ *run, args []any) (any, error) {
-	switch a := args[0].(type) {
+// add is + where it may be of texts. A chain of them (a + "-" + b) is one call.
+func add(_ *run, args []any) (any, error) {
+	length := 0
+	for _, a := range args {
+		s, ok := a.(string)
+		if !ok {
+			return addUp(args[0], args[1:])
+		}
+		length += len(s)
+	}
+	if length > maxText {
+		return nil, tooLong(length)
+	}
+	text := make([]byte, 0, length)
+	for _, a := range args {
+		text = append(text, a.(string)...)
+	}
+	return unsafe.String(unsafe.SliceData(text), len(text)), nil
+}
+
+// addUp adds numbers from left to right, like expr.
+func addUp(sum any, args []any) (any, error) {
+	for _, b := range args {
+		var err error
+		if sum, err = addTwo(sum, b); err != nil {
+			return nil, err
+		}
+	}
+	return sum, nil
+}
+
+func addTwo(a, b any) (any, error) {
+	switch a := a.(type) {
 	case string:
-		if b, ok := args[1].(string); ok {
-			return bounded(len(a)+len(b), func() string { return a + b })
+		if b, ok := b.(string); ok && len(a)+len(b) <= maxText {
+			return a + b, nil
+		} else if ok {
+			return nil, tooLong(len(a) + len(b))
 		}
 	case int:
-		switch b := args[1].(type) {
+		switch b := b.(type) {
 		case int:
 			return a + b, nil
 		case float64:
 			return float64(a) + b, nil
 		}
 	case float64:
-		switch b := args[1].(type) {
+		switch b := b.(type) {
 		case int:
 			return a + float64(b), nil
 		case float64:
 			return a + b, nil
 		}
 	}
-	return nil, fmt.Errorf("+ wants two texts or two numbers, got %s and %s", describe(args[0]), describe(args[1]))
-}}
+	return nil, fmt.Errorf("+ wants two texts or two numbers, got %s and %s", describe(a), describe(b))
+}
+
+func tooLong(length int) error {
+	return fmt.Errorf("the text would have %d bytes, more than %d", length, maxText)
+}
 
 // bounded makes a text of a known length, if that is not too long.
 func bounded(length int, text func() string) (any, error) {
 	if length > maxText {
-		return nil, fmt.Errorf("the text would have %d bytes, more than %d", length, maxText)
+		return nil, tooLong(length)
 	}
 	return text(), nil
 }

@@ -83,6 +83,7 @@ func TestProblems(t *testing.T) {
 		{name: "wrong type", mapping: in(goodMapping, "time(event.at)", `event.at + 1 == "x" + 2`)},
 		{name: "empty expression", mapping: in(goodMapping, "time(event.at)", "")},
 		{name: "duplicate key", mapping: in(goodMapping, "  areaNo:", "  snapNo: event.x\n  areaNo:")},
+		{name: "unquoted colon", mapping: in(goodMapping, "device.zpjbm", `event.a ? device.zpjbm : nil`)},
 		{name: "tab", mapping: in(goodMapping, "  areaNo:", "\tareaNo:")},
 		{name: "no title", mapping: in(goodMapping, "title: 测试人脸\n", "")},
 		{name: "does nothing", mapping: "title: x\nwhen: event.a == 1\n"},

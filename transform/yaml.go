@@ -114,8 +114,11 @@ func (f *file) yamlError(err error) {
 			p.Rule = "duplicate-key"
 		}
 	}
-	if strings.Contains(p.Text, "found character '\t'") {
+	switch {
+	case strings.Contains(p.Text, "found character '\t'"):
 		p.Hint = "indent with spaces"
+	case strings.Contains(p.Text, "mapping value is not allowed"):
+		p.Hint = "what has a colon and a blank in it stands in single quotes: 'a ? b : c'"
 	}
 	f.add(p)
 }
