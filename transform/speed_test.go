@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,8 +40,8 @@ const models = "id,name,lx\nDS-1,型号一,1\nDS-2,型号二,2\n"
 // typicalEvent is a document of about 3 KB, most of which nobody asks for.
 func typicalEvent() []byte {
 	var rest strings.Builder
-	for i := range 41 {
-		fmt.Fprintf(&rest, `,"extra%d":{"name":"channel %d","on":true,"level":%d.5,"list":[1,2,3]}`, i, i, i)
+	for i := range 37 {
+		fmt.Fprintf(&rest, `,"channel%d":{"channelName":"channel no. %d","enabled":true,"signalLevel":%d.5}`, i, i, i)
 	}
 	return []byte(`{"type":"camera","state":"on","id":12345678,"device":{"model":"DS-2","name":"东门","serial":"S0017","version":null},` +
 		`"net":{"ip":"192.0.2.21","port":8000},"place":{"lng":"117.302269","lat":"31.895616","side":"east"}` + rest.String() + `}`)
@@ -62,15 +63,26 @@ func typicalRules(tb testing.TB) (*Rules, *Source, *event.Event) {
 
 // What a typical mapping costs with its validation, without a trace: at most
 // 6 µs and 12 allocations on a document of 3 KB.
+// The floor is what encoding/json takes to prove the same document well-formed,
+// in the same run: figures of a busy machine can be compared by it.
 func BenchmarkTypical(b *testing.B) {
 	rules, s, ev := typicalRules(b)
-	var res Result
-	b.ReportAllocs()
-	for b.Loop() {
-		if rules.Apply(s, ev, &res, nil); res.Refusal != nil {
-			b.Fatal(res.Refusal.Text)
+	b.Run("apply", func(b *testing.B) {
+		var res Result
+		b.ReportAllocs()
+		for b.Loop() {
+			if rules.Apply(s, ev, &res, nil); res.Refusal != nil {
+				b.Fatal(res.Refusal.Text)
+			}
 		}
-	}
+	})
+	b.Run("floor", func(b *testing.B) {
+		for b.Loop() {
+			if !json.Valid(ev.Doc) {
+				b.Fatal("not well-formed")
+			}
+		}
+	})
 }
 
 func TestTypicalAllocations(t *testing.T) {
