@@ -365,10 +365,12 @@ func FuzzLoad(f *testing.F) {
 	f.Add(goodSource, goodMapping, goodDevices)
 	f.Add(goodSource, residents("each: event.homes", "record: {fwbm: it.code, yhzgxdm: it.kin}"), goodDevices)
 	f.Add(goodSource, residents("- {fwbm: event.code, yhzgxdm: event.kin}", "- []"), goodDevices)
+	f.Add(goodSource, common, "- {building: A|1, door: '*', no: x}\n")
 	f.Add("title: x\nlisten: POST /{a...}\nanswers: [{body: '${event.a}'}]\n", "title: x\nignore: [{when: 'true', because: y}]\n", "id\nx|y\n")
 	f.Fuzz(func(t *testing.T, source, mapping, devices string) {
 		_, problems := loadAcme(t, source, mapping, devices)
-		for _, p := range problems {
+		_, more := loadFiles(t, map[string]string{"_common.yaml": mapping, "face.yaml": rest, "source.yaml": source, "tables/doors.yaml": devices}, doorKeys)
+		for _, p := range append(problems, more...) {
 			_ = p.Excerpt()
 		}
 	})

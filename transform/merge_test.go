@@ -319,3 +319,26 @@ func TestTableKeysInExpressions(t *testing.T) {
 
 // quoted is a YAML text in single quotes.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// each takes what a gjson path gives, and what an expression makes.
+func TestEachExpressions(t *testing.T) {
+	for each, want := range map[string]string{
+		`get("data.#.shots|@flatten")`:                    "1 2 3",
+		`get("data.#(n==2).shots")`:                       "3",
+		`filter(flatten(map(event.data, .shots)), # > 1)`: "2 3",
+		`event.data[0].shots ?? []`:                       "1 2",
+	} {
+		rules, problems := loadFiles(t, map[string]string{"face.yaml": goodMapping + "each: " + quoted(each) + "\ndistinct: string(it)\n"}, nil)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		res := applyAcme(t, rules, strings.TrimSuffix(face, "}")+`,"data":[{"n":1,"shots":[1,2]},{"n":2,"shots":[3]}]}`, nil)
+		var got []string
+		for _, rec := range res.Records {
+			got = append(got, rec.Distinct)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s; %s", each, got, want, res.Describe())
+		}
+	}
+}
