@@ -19,6 +19,9 @@ type work struct {
 	result transform.Result
 	sealed [][]byte // bodies of entries
 	again  bool     // registrations are sent even if they are unchanged
+	// attended: who sent it waits to hear why it is refused, and has it still;
+	// it is no dead letter then. The reason is result.Refusal.
+	attended bool
 }
 
 var newWork = func() any { return new(work) }
@@ -36,6 +39,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return p.keep(ctx, g, s, w, body, &transform.Refusal{Class: transform.Undecodable, Text: err.Error()})
 	}
 	g.Rules.Apply(s, ev, res, nil)
+	p.metrics.warned(s, res.Violations)
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
@@ -73,6 +77,10 @@ func (p *Proxy) admit(ctx context.Context, now time.Time, entries []store.Entry)
 
 // keep admits the event as a dead letter. A resend of it is a duplicate.
 func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte, why *transform.Refusal) (transform.Outcome, error) {
+	if w.attended {
+		w.result.Refusal = why
+		return transform.Kept, nil
+	}
 	q := &w.event.Request
 	device := w.result.Device
 	if device == "" {
@@ -188,6 +196,6 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
-	w.event.Request, w.again = event.Request{}, false
+	w.event.Request, w.again, w.attended = event.Request{}, false, false
 	p.works.Put(w)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -26,6 +27,9 @@ import (
 //	POST /-/events            a captured request (.http) is taken as if it came
 //	                          now; ?again=true: registrations are sent even if
 //	                          they are unchanged
+//	GET  /-/import            whose records an import would be
+//	POST /-/import/{interface}?again=true
+//	                          JSON lines: a record each, told what became of it
 //	GET  /-/capture?source=…&n=…&for=…
 //	                          the next requests of a source, as they come
 //	GET  /-/store             what the store holds
@@ -49,6 +53,8 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/capture", p.capture)
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("POST /-/events", p.importEvent)
+	mux.HandleFunc("GET /-/import", p.importSite)
+	mux.HandleFunc("POST /-/import/{interface...}", p.importRecords)
 	mux.HandleFunc("GET /-/dead/{id}/original", p.exportDead)
 	mux.HandleFunc("GET /-/waiting", p.listWaiting)
 	mux.HandleFunc("GET /-/dead", p.listDead)
@@ -115,6 +121,9 @@ func (p *Proxy) importEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, params, ok := g.Rules.Match(q.Method, q.Path)
+	if name, imported := strings.CutPrefix(q.Path, importPath); imported && g.Rules.Catalogue.Interface(name) != nil {
+		s, ok = g.Rules.Source(transform.ImportSource), true // a dead letter of an import, exported
+	}
 	if !ok {
 		reply(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no source takes %s %s", q.Method, q.Path)})
 		return
@@ -156,12 +165,13 @@ type StoreStats struct {
 	Keys         int        `json:"keys"`
 	Unshared     int64      `json:"unshared,omitempty"` // admitted while the replicas' keys were out of reach
 	Twice        int64      `json:"twice,omitempty"`    // admitted by another replica too
+	State        string     `json:"state"`              // ok, or what is wrong: full, read-only, degraded
 	Promise      string     `json:"promise"`
 }
 
 func (p *Proxy) storeStats(w http.ResponseWriter, r *http.Request) {
 	st, err := p.store.Stats(r.Context(), time.Now())
-	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, Promise: p.store.Promise()}
+	out := StoreStats{Waiting: st.Ready, WaitingBytes: st.ReadyBytes, Dead: st.Dead, DeadBytes: st.DeadBytes, Keys: st.Keys, Unshared: st.Unshared, Twice: st.Twice, State: p.storeState(), Promise: p.store.Promise()}
 	if !st.Oldest.IsZero() {
 		out.Oldest = &st.Oldest
 	}

@@ -95,10 +95,8 @@ func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
 	if st.Ready != taken || st.ReadyBytes > quota || st.ReadyBytes < quota*9/10 {
 		t.Errorf("%d events were taken, the store holds %d with %d bytes of %d", taken, st.Ready, st.ReadyBytes, quota)
 	}
-	var h Health
-	get(t, b.admin.URL+"/-/ready", &h)
-	if !strings.HasPrefix(h.Store, "full") {
-		t.Errorf("the store is %q, want full", h.Store)
+	if h := b.Health(t.Context()); h.OK || !strings.HasPrefix(h.Store, "full") {
+		t.Errorf("ready: %t, the store is %q; want that another replica is asked, and full", h.OK, h.Store)
 	}
 	b.platform.Behave(platformtest.Behaviour{})
 	// A new route begins without the breaker that the old one has opened.
@@ -106,6 +104,53 @@ func TestAdmissionGoesOnWhileThePlatformIsSlow(t *testing.T) {
 	if g, problems := b.Reload(t.Context(), "test"); g == nil {
 		t.Fatal(problems)
 	}
-	eventually(t, "admission resumes", func() bool { return post(taken) == http.StatusOK })
+	eventually(t, "admission resumes", func() bool { return b.Health(t.Context()).OK && post(taken) == http.StatusOK })
 	b.delivered(taken + 1)
+}
+
+// What is allowed in a stretch of time is the rate and, at the most, what
+// gathered before it; and it is all asked for, however small the looks.
+func TestAllowance(t *testing.T) {
+	for _, perSec := range []float64{0.5, 3, 40, 2000} {
+		var a allowance
+		now, begun, took := time.Unix(0, 0), time.Unix(0, 0), 0
+		for now.Sub(begun) < 20*time.Second {
+			n := a.of(now, 8, perSec)
+			a.took(now, n)
+			took += n
+			if wait := a.wait(now); n == 0 && (wait <= 0 || wait > idlePoll) {
+				t.Fatalf("%g a second: wait %s", perSec, wait)
+			} else if n == 0 {
+				now = now.Add(wait)
+			}
+			now = now.Add(50 * time.Microsecond) // what a look takes
+		}
+		least, most := 0.95*perSec*20-1, perSec*20+max(1, perSec*idlePoll.Seconds()+1)
+		if float64(took) < least || float64(took) > most {
+			t.Errorf("%g a second: %d in 20 s, want %g to %g", perSec, took, least, most)
+		}
+	}
+	if n := new(allowance).of(time.Unix(0, 0), 8, 0); n != 8 {
+		t.Errorf("without a rate %d of 8", n)
+	}
+}
+
+// A backlog drains at the rate that the site says the platform allows; when
+// that is lifted, at once.
+func TestRate(t *testing.T) {
+	b := newBed(t, func(dir string) { change(t, dir, "timeout: 2s", "timeout: 2s, rate: 0.001") })
+	for i := range 5 {
+		b.postSnapshot(i)
+	}
+	eventually(t, "one goes", func() bool { return b.platform.Counts().Accepted == 1 })
+	some := time.NewTimer(3 * idlePoll) // of looks that find nothing allowed
+	<-some.C
+	if n := b.platform.Counts().Accepted; n != 1 {
+		t.Errorf("%d records arrived, one was allowed", n)
+	}
+	change(t, b.dir, "rate: 0.001", "rate: 0")
+	if g, problems := b.Reload(t.Context(), "test"); g == nil {
+		t.Fatal(problems)
+	}
+	b.delivered(5)
 }

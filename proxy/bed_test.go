@@ -59,7 +59,8 @@ func newBed(t testing.TB, change func(dir string)) *bed {
 
 // bedOptions change what the bed's platform does.
 type bedOptions struct {
-	prerequisites bool                            // it enforces them
+	prerequisites bool // it enforces them
+	strictness    platformtest.Strictness
 	before        func(http.Handler) http.Handler // stands before it
 }
 
@@ -74,7 +75,9 @@ func newBedWith(t testing.TB, change func(dir string), o bedOptions) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.platform, err = platformtest.New(platformtest.Options{PrivateKey: private, Keep: 1 << 20, Catalogue: catalogue, Prerequisites: o.prerequisites})
+	b.platform, err = platformtest.New(platformtest.Options{
+		PrivateKey: private, Keep: 1 << 20, Catalogue: catalogue, Prerequisites: o.prerequisites, Strictness: o.strictness,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

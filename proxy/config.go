@@ -44,8 +44,12 @@ type PlatformConfig struct {
 	Cipher      CipherConfig  `yaml:"cipher"`
 	Timeout     time.Duration `yaml:"timeout"`
 	Concurrency int           `yaml:"concurrency"`
-	Later       []string      `yaml:"later"`       // codes that mean: try again later
-	MaxAttempts int           `yaml:"maxAttempts"` // 0: never give up
+	Rate        float64       `yaml:"rate"`  // records a second that the platform allows, of each process; 0: any number
+	Later       []string      `yaml:"later"` // codes that mean: try again later
+	// Delivered are codes that mean, as "0" does, that the platform has the
+	// record: some refuse one that came already, and so one whose answer was lost.
+	Delivered   []string `yaml:"delivered"`
+	MaxAttempts int      `yaml:"maxAttempts"` // 0: never give up
 	// Prerequisites (前置接入): order, a record waits while a registration that
 	// it refers to is still in the store; strict, until it was accepted; off.
 	Prerequisites string `yaml:"prerequisites"`
@@ -112,9 +116,10 @@ type CipherConfig struct {
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Dedup    string `yaml:"dedup"` // the Redis of the keys
-	Key      string `yaml:"key"`   // file:NAME or 64 hex digits; seals entries at rest
-	MaxBytes Size   `yaml:"maxBytes"`
+	Dedup    string `yaml:"dedup"`    // the Redis of the keys
+	Key      string `yaml:"key"`      // file:NAME or 64 hex digits; seals entries at rest
+	MaxBytes Size   `yaml:"maxBytes"` // of all entries, on disk
+	MinFree  Size   `yaml:"minFree"`  // of the disk, left to others; 0: 5 %, 2 GB at least, 10 % at most
 	// Of redis and dedup: what the names of its keys begin with; over how many
 	// partitions a cluster may spread them (0: 16 in a cluster, 1 elsewhere;
 	// fixed by the first start); how many replicas of the server must have
@@ -337,6 +342,9 @@ func (c *Config) check() (errs []error) {
 	}
 	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
 		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)
+	}
+	if c.Platform.Rate < 0 || c.Platform.Rate > 100_000 {
+		fail("platform.rate: want 0 (any number) to 100000 records a second, got %g", c.Platform.Rate)
 	}
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)

@@ -41,7 +41,7 @@ func (p *Proxy) Deliver(ctx context.Context, grace time.Duration) {
 		if len(claims) > 0 && len(slots) < cap(slots) {
 			continue
 		}
-		idle.Reset(idlePoll)
+		idle.Reset(p.allowance.wait(time.Now()))
 		select {
 		case <-ctx.Done():
 		case <-p.woken:
@@ -79,13 +79,15 @@ func (p *Proxy) drain(ctx context.Context, width int) {
 // claim leases what is due, if a worker is free and the platform is not known
 // to be away.
 func (p *Proxy) claim(ctx context.Context, free int) []store.Claim {
-	g := p.gen.Load()
+	g, now := p.gen.Load(), time.Now()
+	free = p.allowance.of(now, free, g.Config.Platform.Rate)
 	if free == 0 || g.client.Wait() > 0 {
 		return nil
 	}
 	lease := g.Config.Platform.Timeout + leaseSlack
 	newest := p.newest.of(free, g.Config.Platform.Newest)
-	claims, err := p.store.Claim(ctx, time.Now(), store.Want{Max: free, Newest: newest, Lease: lease})
+	claims, err := p.store.Claim(ctx, now, store.Want{Max: free, Newest: newest, Lease: lease})
+	p.allowance.took(now, len(claims))
 	p.newest.took(newest, len(claims), g.Config.Platform.Newest)
 	if err != nil && ctx.Err() == nil {
 		p.metrics.storeErrors.Inc()

@@ -139,6 +139,16 @@ func (s Site) catalogue(kept map[string]keptDictionary) (*spec.Catalogue, error)
 	return s.Catalogue.WithDicts(live...), nil
 }
 
+// KeptCatalogue is the catalogue with the dictionaries that are kept; where they
+// cannot be read, which LoadRules tells, the built-in ones.
+func (s Site) KeptCatalogue(c *Config) *spec.Catalogue {
+	kept, _ := s.keptDictionaries(c)
+	if catalogue, err := s.catalogue(kept); err == nil {
+		return catalogue
+	}
+	return s.Catalogue
+}
+
 // digestOf tells two sets of dictionaries apart.
 func digestOf(catalogue *spec.Catalogue, kept map[string]keptDictionary) string {
 	h := sha256.New()

@@ -114,17 +114,21 @@ func (g *gate) note(ref store.Ref, accepted bool) {
 	}
 }
 
-// free are the entries whose registrations have arrived.
-func (g *gate) free() (ids []string) {
+// free takes out the entries whose registrations have arrived. They are out
+// before they are hastened: an entry that goes on at once and then waits for
+// something else stands in the gate anew.
+func (g *gate) free() (ids []string, freed map[string]waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	freed = map[string]waiter{}
 	for ref := range g.arrived {
 		for id := range g.byRef[ref] {
-			ids = append(ids, id)
+			ids, freed[id] = append(ids, id), g.waiters[id]
+			g.drop(id, freed[id])
 		}
 	}
 	clear(g.arrived)
-	return ids
+	return ids, freed
 }
 
 // refs are some of the things that entries wait for. Entries whose pauses have
@@ -209,13 +213,14 @@ func (p *Proxy) attend(ctx context.Context) {
 		case <-tick.C:
 			p.lookAgain(ctx)
 		}
-		for ids := range slices.Chunk(p.gate.free(), gateIDs) {
+		all, freed := p.gate.free()
+		for ids := range slices.Chunk(all, gateIDs) {
 			if err := p.store.Hasten(ctx, time.Now(), ids); err != nil {
 				p.storeTrouble(ctx, "what waits could not be hastened", err)
-				break // lookAgain finds them again
-			}
-			for _, id := range ids {
-				p.gate.take(id)
+				for _, id := range ids {
+					p.gate.add(id, freed[id]) // lookAgain finds it
+				}
+				continue
 			}
 			p.wake()
 		}

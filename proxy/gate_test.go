@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store"
 	"yiqiao/proxy/store/disk"
+	"yiqiao/proxy/store/storetest"
 	"yiqiao/transform/event"
 	"yiqiao/transform/spec"
 )
@@ -169,5 +171,51 @@ func TestManyWaitForOne(t *testing.T) {
 		}
 		end()
 		<-done
+	})
+}
+
+// hastened is a store in which what is hastened goes on before the call has
+// returned, as another goroutine may let it.
+type hastened struct {
+	store.Store
+	then func(ids []string) error
+}
+
+func (h *hastened) Hasten(_ context.Context, _ time.Time, ids []string) error { return h.then(ids) }
+
+// An entry that is let go and waits for something else at once stays in the
+// gate; so does one that the store did not let go.
+func TestGateKeepsWhoWaitsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &hastened{Store: storetest.NewModel()}
+		p := bare(t, s, new(wire))
+		first, second := need{ref: store.Ref{Group: "a", Key: store.Key{1}}}, need{ref: store.Ref{Group: "b", Key: store.Key{2}}}
+		calls := 0
+		s.then = func(ids []string) error {
+			if len(ids) == 0 {
+				return nil
+			}
+			if calls++; calls == 1 {
+				return errors.New("the store is away")
+			}
+			p.gate.add(ids[0], waiter{need: second, until: time.Now().Add(waitPause)})
+			return nil
+		}
+		first.of, second.of = p.site.Catalogue.Interface("xq"), p.site.Catalogue.Interface("zpj")
+		p.gate.add("id", waiter{need: first, until: time.Now().Add(waitPause)})
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		go p.attend(ctx)
+		p.gate.note(first.ref, true)
+		synctest.Wait()
+		if w, ok := p.gate.take("id"); !ok || w.ref != first.ref {
+			t.Fatalf("after a failure the gate has %+v, %t", w.ref, ok)
+		}
+		p.gate.add("id", waiter{need: first, until: time.Now().Add(waitPause)})
+		p.gate.note(first.ref, true)
+		synctest.Wait()
+		if w, ok := p.gate.take("id"); !ok || w.ref != second.ref || calls != 2 {
+			t.Fatalf("after %d calls the gate has %+v, %t", calls, w.ref, ok)
+		}
 	})
 }

@@ -94,6 +94,21 @@ func (s Site) LoadRules(cfg *Config) (*transform.Rules, transform.Problems) {
 }
 
 func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*transform.Rules, transform.Problems) {
+	o, ps := s.options(cfg, dictionaries)
+	rules, more := transform.Load(o)
+	return rules, append(ps, more...)
+}
+
+// LoadMapping compiles a mapping of rows with the site's tables and the
+// dictionaries that are kept; see transform.LoadRows.
+func (s Site) LoadMapping(cfg *Config, fileName string, data []byte) (*transform.Rules, transform.Problems) {
+	kept, ps := s.keptDictionaries(cfg)
+	o, more := s.options(cfg, kept)
+	rules, wrong := transform.LoadRows(o, fileName, data)
+	return rules, slices.Concat(ps, more, wrong)
+}
+
+func (s Site) options(cfg *Config, dictionaries map[string]keptDictionary) (transform.Options, transform.Problems) {
 	var ps transform.Problems
 	catalogue, err := s.catalogue(dictionaries)
 	if err != nil {
@@ -122,8 +137,7 @@ func (s Site) loadRules(cfg *Config, dictionaries map[string]keptDictionary) (*t
 		ps = append(ps, more...)
 		o.Tables = append(o.Tables, t)
 	}
-	rules, more := transform.Load(o)
-	return rules, append(ps, more...)
+	return o, ps
 }
 
 func tableNames(m map[string]TableConfig) []string {
@@ -154,14 +168,17 @@ func (g *Generation) route(dir string) error {
 	if p.Cipher.Suite == "plain" && !loopback(p.URL) {
 		return fmt.Errorf("platform.cipher.suite: plain is for a platform on this machine; %s is none", p.URL)
 	}
-	g.client, err = platform.New(platform.Config{URL: p.URL, AppKey: p.AppKey, Timeout: p.Timeout, Codes: later(p.Later)})
+	g.client, err = platform.New(platform.Config{URL: p.URL, AppKey: p.AppKey, Timeout: p.Timeout, Codes: codes(*p)})
 	return err
 }
 
-func later(codes []string) map[string]platform.Kind {
+func codes(p PlatformConfig) map[string]platform.Kind {
 	m := map[string]platform.Kind{}
-	for _, c := range codes {
+	for _, c := range p.Later {
 		m[c] = platform.Later
+	}
+	for _, c := range p.Delivered {
+		m[c] = platform.Delivered
 	}
 	return m
 }
@@ -180,7 +197,7 @@ func loopback(rawURL string) bool {
 // the client with its connections and its breaker can go on.
 func (g *Generation) sameRoute(o *Generation) bool {
 	a, b := g.Config.Platform, o.Config.Platform
-	return a.URL == b.URL && a.AppKey == b.AppKey && a.Timeout == b.Timeout && slices.Equal(a.Later, b.Later)
+	return a.URL == b.URL && a.AppKey == b.AppKey && a.Timeout == b.Timeout && slices.Equal(a.Later, b.Later) && slices.Equal(a.Delivered, b.Delivered)
 }
 
 // Reload builds a new generation aside and swaps it in, or changes nothing and

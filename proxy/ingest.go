@@ -130,9 +130,7 @@ func (p *Proxy) read(rw http.ResponseWriter, r *http.Request, g *Generation) (bo
 	if held > int64(g.Config.Limits.Memory) {
 		held = int64(g.Config.Limits.Memory)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), memoryWait)
-	defer cancel()
-	if err := p.memory.Acquire(ctx, held); err != nil {
+	if !p.hold(r.Context(), held) {
 		return nil, 0, &refused{http.StatusServiceUnavailable, "memory", "too many requests at once (limits.memory)"}
 	}
 	_ = http.NewResponseController(rw).SetReadDeadline(time.Now().Add(bodyTimeout))
@@ -156,6 +154,17 @@ func (p *Proxy) read(rw http.ResponseWriter, r *http.Request, g *Generation) (bo
 		return nil, 0, cutOff(err, len(body), -1)
 	}
 	return body, held, nil
+}
+
+// hold takes memory, and waits for it only if it is not there: on a machine
+// that stalls for longer than memoryWait nobody is refused what is free.
+func (p *Proxy) hold(ctx context.Context, n int64) bool {
+	if p.memory.TryAcquire(n) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, memoryWait)
+	defer cancel()
+	return p.memory.Acquire(ctx, n) == nil
 }
 
 func cutOff(err error, got int, want int64) *refused {

@@ -384,3 +384,20 @@ func TestNothingPersonalAtRest(t *testing.T) {
 		}
 	}
 }
+
+// What goes out and yet looks wrong is counted, by field and rule.
+func TestWarningsAreCounted(t *testing.T) {
+	b := newBed(t, nil)
+	car := fmt.Sprintf(`{"Picture":{"NormalPic":{"Content":%q},"VehiclePic":{"Content":%q},"Plate":{"PlateNumber":"?"},"SnapInfo":{"AccurateTime":"2026-01-02 09:30:45.123","DeviceID":"gate-1"}}}`, jpeg(9000), jpeg(4000))
+	b.post("/NotificationInfo/TollgateInfo", "application/json", car)
+	b.delivered(1)
+	resp, err := http.Get(b.admin.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if want := `yiqiao_warnings_total{field="carNo",interface="stk/cltxjl",rule="shape",source="dahua"} 1`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("want %s in the metrics, error %v", want, err)
+	}
+}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +11,7 @@ import (
 	"yiqiao/proxy/platform"
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
+	"yiqiao/transform/spec"
 )
 
 // metrics are what /metrics shows. Labels are names from files and words of
@@ -23,6 +25,7 @@ type metrics struct {
 	deadLetters  *prometheus.CounterVec // source, class
 	fallen       *prometheus.CounterVec // why
 	refused      *prometheus.CounterVec // why
+	warnings     *prometheus.CounterVec // source, interface, field, rule
 	tries        *prometheus.CounterVec // interface, verdict
 	acceptTime   prometheus.Histogram
 	platformTime prometheus.Histogram
@@ -53,6 +56,7 @@ func newMetrics(p *Proxy) *metrics {
 		deadLetters:  counter("dead_letters_total", "Dead letters by class.", "source", "class"),
 		fallen:       counter("dead_letters_dropped_total", "Dead letters that fell off by age or bytes.", "why"),
 		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
+		warnings:     counter("warnings_total", "Values that went out and yet look wrong, by what the catalogue warns of; yiqiao map -trace shows one.", "source", "interface", "field", "rule"),
 		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
 		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
 		platformTime: seconds("platform_seconds", "How long the platform takes to answer."),
@@ -63,7 +67,7 @@ func newMetrics(p *Proxy) *metrics {
 		reloadTime:   gauge("config_last_reload_success_timestamp_seconds", "When rules were last loaded."),
 		reloads:      counter("config_reloads_total", "Reloads by result.", "result"),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.tries, m.acceptTime,
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.acceptTime,
 		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.generation.Set(1)
@@ -87,6 +91,15 @@ func (m *metrics) ignored(s *transform.Source, list []transform.IgnoredBy) {
 
 func (m *metrics) kept(s *transform.Source, class store.Class) {
 	m.deadLetters.WithLabelValues(s.Name, string(class)).Inc()
+}
+
+// warned counts the warnings of an event.
+func (m *metrics) warned(s *transform.Source, list []spec.Violation) {
+	for i := range list {
+		if v := &list[i]; v.Severity == spec.Warning && v.Field != nil {
+			m.warnings.WithLabelValues(s.Name, v.Interface.Name, v.Field.Path, v.Rule).Inc()
+		}
+	}
 }
 
 func (m *metrics) refusedRequest(why string) { m.refused.WithLabelValues(why).Inc() }
@@ -123,6 +136,7 @@ var (
 	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
 	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
 	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
+	stateDesc   = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
 
 	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
@@ -131,7 +145,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -143,6 +157,14 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	word, _, _ := strings.Cut(c.p.storeState(), ":")
+	for _, state := range []string{"ok", "full", "read-only", "degraded"} {
+		v := 0.0
+		if state == word {
+			v = 1
+		}
+		ch <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, v, state)
+	}
 	now := time.Now()
 	ch <- prometheus.MustNewConstMetric(captureDesc, prometheus.GaugeValue, float64(c.p.taps.waiting.Load()))
 	for code, at := range c.p.dictionaries.Load().Checked {

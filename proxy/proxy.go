@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,15 +35,16 @@ type Proxy struct {
 	dictionaries atomic.Pointer[dictionaryState]
 	admitState   atomic.Pointer[string] // why the last admission failed; nil: it did not
 
-	taps    taps
-	buffers buffers
-	works   sync.Pool
-	memory  *semaphore.Weighted // bytes of requests under way
-	woken   chan struct{}
-	started time.Time
-	ending  atomic.Bool
-	newest  share // Deliver's own
-	gate    *gate
+	taps      taps
+	buffers   buffers
+	works     sync.Pool
+	memory    *semaphore.Weighted // bytes of requests under way
+	woken     chan struct{}
+	started   time.Time
+	ending    atomic.Bool
+	newest    share // Deliver's own
+	allowance allowance
+	gate      *gate
 }
 
 // Options are what a Proxy is made of.
@@ -114,6 +116,16 @@ type Health struct {
 	Dead         int    `json:"dead"`
 }
 
+// storeState is what the store says of itself, or else how the last admission
+// failed.
+func (p *Proxy) storeState() string {
+	state := p.store.State()
+	if last := p.admitState.Load(); state == "ok" && last != nil {
+		return *last
+	}
+	return state
+}
+
 // breakerWords say what a state of the circuit breaker means to a person.
 var breakerWords = map[string]string{
 	"closed": "ok", "half-open": "was away, one record is trying", "open": "away: records wait",
@@ -136,11 +148,11 @@ func (p *Proxy) Health(ctx context.Context) Health {
 		h.OK, h.Store = false, err.Error()
 		return h
 	}
-	if s, ok := p.store.(interface{ State() string }); ok {
-		h.Store = s.State()
-	}
-	if state := p.admitState.Load(); state != nil {
-		h.Store = *state
+	h.Store = p.storeState()
+	// By its own words, which end by themselves: those of the last admission
+	// would keep a load balancer away that could bring the next one.
+	if word, _, _ := strings.Cut(p.store.State(), ":"); word == "full" || word == "read-only" {
+		h.OK = false
 	}
 	h.Waiting, h.Dead = st.Ready, st.Dead
 	if !st.Oldest.IsZero() {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -14,9 +13,10 @@ import (
 	"yiqiao/transform/spec"
 )
 
-// registers tells base records, of which the platform keeps one of each code,
-// from what happens again and again (规范 第 13 章 ff.: stk, 视图数据).
-func registers(iface string) bool { return !strings.HasPrefix(iface, "stk/") }
+// registers tells states from what happens: a base record, of which the
+// platform keeps one of each code, and a device's status (规范 第 16 章) have no
+// time of their own, and the latest counts. Online, offline, online are three.
+func registers(i *spec.Interface) bool { return i.Time < 0 }
 
 // ref names a thing of the platform by its interface and what tells it from
 // others there. Each appKey has its own: another one is another platform's, or
@@ -30,7 +30,7 @@ func (p *Proxy) ref(g *Generation, iface string, identity ...string) store.Ref {
 // refOf is what a record registers; the zero Ref if it is none that does.
 func (p *Proxy) refOf(g *Generation, iface string, doc []byte) store.Ref {
 	i := g.Rules.Catalogue.Interface(iface)
-	if i == nil || !registers(iface) {
+	if i == nil || !registers(i) {
 		return store.Ref{}
 	}
 	identity := i.IdentityIn(doc)
@@ -58,6 +58,8 @@ func (v *Vault) digest(rec *transform.Record) store.Key {
 	h := hmac.New(sha256.New, v.mac)
 	h.Write([]byte("content\n"))
 	h.Write(rec.Doc)
+	// A mapping that says what is distinct wants a refresh when that changes.
+	h.Write([]byte(rec.Distinct))
 	for i := range rec.Holes {
 		h.Write(rec.Holes[i].Blob.Data)
 	}

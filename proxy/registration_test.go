@@ -95,6 +95,25 @@ func TestVersions(t *testing.T) {
 }
 
 // Versions arrive in the order in which they came, whichever of them fail.
+// A device's status is a state too: online, offline, online are three records,
+// online twice is one.
+func TestStatusIsAState(t *testing.T) {
+	b := newBed(t, nil)
+	for _, online := range []string{"1", "1", "2", "2", "1"} {
+		status := fmt.Sprintf(`{"areaNo":"340102001001001","deviceID":%q,"isOnLine":%q,"deviceType":"1"}`, theCamera, online)
+		if code, answer := b.post("/iflytek/api/v1/stk/sbzt", "application/json", status); code != http.StatusOK {
+			t.Fatalf("%d %s", code, answer)
+		}
+	}
+	got := ""
+	for _, rec := range b.delivered(3) {
+		got += gjson.GetBytes(rec.Record, "isOnLine").String()
+	}
+	if got != "121" {
+		t.Errorf("states %s arrived, want 121", got)
+	}
+}
+
 func TestVersionsKeepTheirOrder(t *testing.T) {
 	b := newBedWith(t, nil, bedOptions{before: lossy})
 	b.store.pause(true)

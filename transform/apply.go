@@ -27,6 +27,9 @@ type Result struct {
 	// was sought in vain.
 	Device string
 
+	// Violations are all that the checks of the records found, warnings too.
+	Violations []spec.Violation
+
 	spare []Record // records of earlier events, for their buffers
 }
 
@@ -101,7 +104,7 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 
 func (res *Result) reset() {
 	res.spare = append(res.spare, res.Records...)
-	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], spare: res.spare}
+	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
 func (res *Result) refuse(c RefusalClass, m *Mapping, text string) {

@@ -26,7 +26,7 @@ func dictFunc(r *run, args []any) (any, error) {
 	}
 	var found []spec.Entry
 	if text != "" {
-		found = entriesOf(d, text)
+		found = Entries(d, text)
 	}
 	switch {
 	case len(found) == 1:
@@ -52,10 +52,10 @@ func dictNamed(c *spec.Catalogue, v any) (*spec.Dict, error) {
 
 func dictTitle(d *spec.Dict) string { return d.Code + " (" + d.Name + ")" }
 
-// entriesOf returns the entry whose code the text is, or those whose label it
+// Entries returns the entry whose code the text is, or those whose label it
 // is. A label counts as the same with and without its generic ending: 男 is
 // 男性, 汉 is 汉族, 白色 is 白. Nothing else is guessed.
-func entriesOf(d *spec.Dict, text string) []spec.Entry {
+func Entries(d *spec.Dict, text string) []spec.Entry {
 	if label, ok := d.Label(text); ok {
 		return []spec.Entry{{Code: text, Label: label}}
 	}
@@ -86,7 +86,7 @@ func noCode(d *spec.Dict, text string, found []spec.Entry) error {
 	if len(d.Entries) == 0 {
 		return fmt.Errorf("%w: none of its entries is known here", err)
 	}
-	if near := nearEntries(d, text); len(near) > 0 {
+	if near := NearEntries(d, text); len(near) > 0 {
 		return fmt.Errorf("%w; nearest: %s", err, entryList(near))
 	}
 	return err
@@ -127,11 +127,11 @@ func entryList(entries []spec.Entry) string {
 	return strings.Join(list, ", ")
 }
 
-// nearEntries are the entries that may have been meant: those whose label
+// NearEntries are the entries that may have been meant: those whose label
 // holds the text or is held by it, or whose code differs in leading zeros only;
 // without such ones those that share a character with it, the nearest first; in
 // a small dictionary all. A text longer than any label is near to none.
-func nearEntries(d *spec.Dict, text string) []spec.Entry {
+func NearEntries(d *spec.Dict, text string) []spec.Entry {
 	if len(text) > maxLabel {
 		return nil
 	}
@@ -178,7 +178,7 @@ func (v *chains) checkDict(n *ast.CallNode) {
 	}
 	if label, ok := n.Arguments[1].(*ast.StringNode); ok && len(n.Arguments) == 2 && strings.TrimSpace(label.Value) != "" {
 		text := strings.TrimSpace(label.Value)
-		if found := entriesOf(d, text); len(found) != 1 {
+		if found := Entries(d, text); len(found) != 1 {
 			v.problem(label, width(label), Problem{Rule: "unknown-label", Text: noCode(d, text, found).Error()})
 		}
 	}

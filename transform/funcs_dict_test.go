@@ -87,7 +87,7 @@ func TestDictFindsEveryLabel(t *testing.T) {
 		}
 		for _, e := range d.Entries {
 			n++
-			found := entriesOf(d, e.Label)
+			found := Entries(d, e.Label)
 			if len(found) != labels[plainLabel(e.Label)] || !slices.Contains(found, e) {
 				t.Errorf("%s: %s is %v, want %s", d.Code, e.Label, found, e.Code)
 			}
@@ -98,7 +98,7 @@ func TestDictFindsEveryLabel(t *testing.T) {
 	}
 	twice := &spec.Dict{Code: "ZD001", Name: "行政区划", Entries: []spec.Entry{{Code: "320106000000", Label: "鼓楼区"}, {Code: "350102000000", Label: "鼓楼区"}}}
 	want := `dictionary ZD001 (行政区划) has 2 entries "鼓楼区": 320106000000 鼓楼区, 350102000000 鼓楼区; give the code`
-	if err := noCode(twice, "鼓楼区", entriesOf(twice, "鼓楼区")); err.Error() != want {
+	if err := noCode(twice, "鼓楼区", Entries(twice, "鼓楼区")); err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 }

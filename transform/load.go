@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"yiqiao/transform/event"
@@ -31,6 +33,8 @@ type Options struct {
 	SourceAt func(name string) Problem
 	Tables   []*Table
 	Zone     *time.Location // of the records; nil: +08:00
+
+	files map[string]packFile // as if a pack held them; see LoadRows
 }
 
 // Rules is one loaded set of sources, mappings and tables. It is immutable
@@ -42,6 +46,7 @@ type Rules struct {
 
 	tables  map[string]*Table
 	decoder *event.Decoder
+	imports func() *Source // ImportSource
 }
 
 type loader struct {
@@ -72,6 +77,7 @@ func Load(o Options) (*Rules, Problems) {
 	for _, p := range o.Packs {
 		l.readPack(p)
 	}
+	maps.Copy(l.files, o.files)
 	names := o.Sources
 	if names == nil {
 		names = l.vendors()
@@ -90,6 +96,7 @@ func Load(o Options) (*Rules, Problems) {
 		return nil, l.problems
 	}
 	r.Digest = l.digest(o)
+	r.imports = sync.OnceValue(func() *Source { return importSource(o.Catalogue, l.zone) })
 	for _, s := range r.Sources {
 		s.runs.New = func() any { return newRun(r, s) }
 	}
@@ -203,6 +210,9 @@ func (l *loader) digest(o Options) string {
 
 // Source returns a source by name; nil if the rules have none.
 func (r *Rules) Source(name string) *Source {
+	if name == ImportSource {
+		return r.imports()
+	}
 	for _, s := range r.Sources {
 		if s.Name == name {
 			return s

@@ -110,16 +110,27 @@ func (ps Problems) sort() {
 
 // didYouMean names the candidate nearest to what was written, if one is near.
 func didYouMean(got string, candidates []string) string {
-	best, at := "", len(got)/3+2
-	for _, c := range candidates {
-		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < at {
-			best, at = c, d
-		}
-	}
-	if best == "" {
+	near := Nearest(got, candidates)
+	if len(near) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return fmt.Sprintf("did you mean %q?", near[0])
+}
+
+// Nearest are the candidates that come near to what was written, the nearest
+// first.
+func Nearest(got string, candidates []string) []string {
+	limit := len(got)/3 + 2
+	edits := map[string]int{}
+	var near []string
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < limit {
+			edits[c] = d
+			near = append(near, c)
+		}
+	}
+	slices.SortStableFunc(near, func(a, b string) int { return edits[a] - edits[b] })
+	return near
 }
 
 // DidYouMean is a hint at the candidate that was probably meant; empty if none

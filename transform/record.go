@@ -115,7 +115,7 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	}
 	m.To.Omit(r.values)
 	r.tellOmitted(m)
-	if err := r.check(m); err != nil {
+	if err := r.check(m, res); err != nil {
 		return err
 	}
 	rec := res.next()
@@ -218,10 +218,11 @@ func numberKind(f *spec.Field) spec.Kind {
 
 // check proves the record against the standard; all violations are told, each
 // with the expression that is to blame.
-func (r *run) check(m *Mapping) error {
+func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []string
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
+	res.Violations = append(res.Violations, r.violations...)
 	for _, v := range r.violations {
 		if v.Severity == spec.Warning && r.trace == nil {
 			continue // nobody would read it

@@ -328,16 +328,16 @@ func (p *ledger) arrived() (twins int) {
 	return twins
 }
 
-// kill -9 of the daemon, 20 times, under load: every event that got its 200
+// kill -9 of the daemon, 30 times, under load: every event that got its 200
 // arrives, none under two ids.
 func TestKillServe(t *testing.T) {
 	p := newPlant(t, "{disk: data}")
 	ctx, cancel := context.WithCancel(t.Context())
 	var loading sync.WaitGroup
 	loading.Go(func() { p.load(ctx, 200) })
-	for range 20 {
+	for range 30 {
 		p.start()
-		life := time.NewTimer(time.Duration(100+rand.IntN(500)) * time.Millisecond)
+		life := time.NewTimer(time.Duration(50+rand.IntN(300)) * time.Millisecond)
 		<-life.C
 		p.kill()
 	}

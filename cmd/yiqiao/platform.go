@@ -23,6 +23,10 @@ func runPlatform(ctx context.Context, std stdio, args []string) error {
 	records := f.String("records", "", "file to which each accepted record is appended as a line of JSON")
 	appKeys := f.String("app-keys", "", "appKeys that are accepted, separated by commas; empty: all")
 	var o platformOptions
+	strict := f.Bool("strict", false, "refuse all that the standard's text says: what refers to a record that is not registered, repetitions, coordinates, names, codes beyond the dictionaries")
+	lenient := f.Bool("lenient", false, "take all that is a JSON object for an interface; what is wrong is remarked in /-/records")
+	f.BoolVar(&o.dictionaries.ID, "zdid", false, "call the codes of dictionaries zdid, not zdx")
+	f.BoolVar(&o.dictionaries.Bare, "bare", false, "answer dictionaries as bare lists")
 	f.StringVar(&o.cipher.Mode, "mode", "ecb", "cipher mode of the envelopes: ecb, cbc or gcm")
 	f.DurationVar(&o.behaviour.Latency, "latency", 0, "wait so long before each answer")
 	f.Float64Var(&o.behaviour.Failures, "failures", 0, "part of the requests that is answered with HTTP 500 (0 to 1)")
@@ -35,6 +39,14 @@ func runPlatform(ctx context.Context, std stdio, args []string) error {
 	}
 	if err := o.behaviour.Validate(); err != nil {
 		return usagef("-%v", err)
+	}
+	switch {
+	case *strict && *lenient:
+		return usagef("want one of -strict and -lenient")
+	case *strict:
+		o.strictness = platformtest.Strict
+	case *lenient:
+		o.strictness = platformtest.Lenient
 	}
 	var public string
 	var made bool
@@ -77,6 +89,9 @@ type platformOptions struct {
 	appKeys   []string
 	keep      int // records that can be shown; 0: the default
 	behaviour platformtest.Behaviour
+
+	strictness   platformtest.Strictness
+	dictionaries platformtest.DictionaryForm
 }
 
 // newPlatform makes a simulated platform that proves records against the
@@ -88,6 +103,7 @@ func newPlatform(o platformOptions) (*platformtest.Platform, error) {
 	}
 	p, err := platformtest.New(platformtest.Options{
 		PrivateKey: o.key, Seal: o.cipher, AppKeys: o.appKeys, Records: o.records, Keep: o.keep, Catalogue: catalogue,
+		Strictness: o.strictness, Dictionaries: o.dictionaries,
 	})
 	if err != nil {
 		return nil, err

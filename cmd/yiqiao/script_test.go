@@ -48,6 +48,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("BUNDLED", bundled)
+			e.Setenv("SPEC", filepath.Join(bundled, "../transform/spec"))
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each of many processes ends a second later
 			return nil
 		},

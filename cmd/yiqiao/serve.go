@@ -176,7 +176,7 @@ func openStore(ctx context.Context, dir string, cfg *proxy.Config, log *slog.Log
 	if !filepath.IsAbs(folder) {
 		folder = filepath.Join(dir, folder)
 	}
-	st, err := disk.Open(folder, disk.Options{MaxBytes: int64(c.MaxBytes)})
+	st, err := disk.Open(folder, disk.Options{MaxBytes: int64(c.MaxBytes), MinFree: int64(c.MinFree)})
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,9 @@ type Config struct {
 type Breaker struct {
 	// Failures in a row after which it opens; 5.
 	Failures int
-	// Open is for how long nothing is sent then; 30 s. Afterwards one record
-	// tries: it closes the breaker or opens it again.
+	// Open is for how long nothing is sent then; 5 s. Afterwards one record
+	// tries: it closes the breaker or opens it again. One record in so long
+	// burdens nobody, and a backlog goes on soon after an outage.
 	Open time.Duration
 }
 
@@ -89,7 +90,7 @@ func New(cfg Config) (*Client, error) {
 	cfg.AppKey = strings.TrimSpace(cfg.AppKey)
 	orElse(&cfg.Timeout, 30*time.Second)
 	orElse(&cfg.Pause, time.Minute)
-	orElse(&cfg.Breaker.Open, 30*time.Second)
+	orElse(&cfg.Breaker.Open, 5*time.Second)
 	orElse(&cfg.Breaker.Failures, 5)
 	orElse(&cfg.Connections, 16)
 	c := &Client{

@@ -93,6 +93,12 @@ type Store interface {
 	// Stats counts what the store holds.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 
+	// State says in a word how the store is now, and what is wrong: "ok",
+	// "full: …" (nothing more is admitted until there is room; the rest works),
+	// "read-only: …" (nothing is admitted until it can be written again),
+	// "degraded: …" (the rest). It asks nobody and is cheap.
+	State() string
+
 	// Promise says in words what survives which failure. It is printed at
 	// start and on the health page.
 	Promise() string

@@ -115,14 +115,15 @@ func TestBehave(t *testing.T) {
 func TestLatencyEnds(t *testing.T) {
 	b := newBed(t, nil)
 	b.Behave(platformtest.Behaviour{Latency: 20 * time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	ended := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(ended)
+		time.AfterFunc(50*time.Millisecond, cancel)
 		b.ServeHTTP(w, r)
 	}))
 	defer server.CloseClientConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/stk/sbzt?appKey=x", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)

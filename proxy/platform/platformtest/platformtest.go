@@ -7,7 +7,6 @@ package platformtest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,11 +30,15 @@ type Options struct {
 	// Records, if not nil, gets each accepted record as a line of JSON, before
 	// its answer goes out: {"interface","appKey","record"}.
 	Records io.Writer
-	// Catalogue that records are proved against; nil: everything is taken.
+	// Catalogue that records are proved against, and whose dictionaries are
+	// served; nil: everything is taken, and there are none.
 	Catalogue *spec.Catalogue
+	// Strictness in proving. What is not refused is remarked on.
+	Strictness Strictness
 	// Prerequisites refuses a record that refers to one which its caller has
-	// not registered yet (前置接入). It needs a Catalogue.
+	// not registered yet (前置接入), whatever the Strictness.
 	Prerequisites bool
+	Dictionaries  DictionaryForm
 	// Keep is how many of the last records GET /-/records can show; 1000.
 	Keep int
 }
@@ -44,7 +46,8 @@ type Options struct {
 // maxBody bounds one request.
 const maxBody = 64 << 20
 
-// maxSeen bounds the memory for telling repetitions.
+// maxSeen bounds the memory for telling repetitions, and that for codes that
+// were registered.
 const maxSeen = 1 << 20
 
 // Platform is an http.Handler. Its interfaces stand below /api/v1/; below /-/
@@ -59,7 +62,8 @@ type Platform struct {
 	counts    Counts
 	kept      []Record
 	seen      map[[16]byte]bool
-	codes     map[registered]bool
+	codes     map[registered]names
+	named     map[string][]string // by interface, its fields that later records begin with
 }
 
 // Record is one that was accepted.
@@ -68,6 +72,7 @@ type Record struct {
 	AppKey    string          `json:"appKey"`
 	Record    json.RawMessage `json:"record"`
 	Received  time.Time       `json:"received,omitzero"`
+	Remarks   []string        `json:"remarks,omitempty"` // in Chinese
 }
 
 // Counts of records. Repeated ones are among the accepted: the same document
@@ -90,11 +95,15 @@ func New(o Options) (*Platform, error) {
 	if o.Keep == 0 {
 		o.Keep = 1000
 	}
-	if o.Prerequisites && o.Catalogue == nil {
-		return nil, errors.New("prerequisites: want a catalogue, which tells them")
+	if o.Catalogue == nil && (o.Prerequisites || o.Strictness != Usual) {
+		return nil, errors.New("strictness, prerequisites: want a catalogue, which tells what is right")
 	}
-	p := &Platform{opts: o, opener: opener, mux: http.NewServeMux(), seen: map[[16]byte]bool{}, codes: map[registered]bool{}}
+	p := &Platform{
+		opts: o, opener: opener, mux: http.NewServeMux(),
+		seen: map[[16]byte]bool{}, codes: map[registered]names{}, named: namedFields(o.Catalogue),
+	}
 	p.mux.HandleFunc("POST /api/v1/{interface...}", p.take)
+	p.mux.HandleFunc("GET /api/v1/wd/{name}", p.dictionary)
 	p.mux.HandleFunc("GET /-/records", p.records)
 	p.mux.HandleFunc("GET /-/counts", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Counts()) })
 	p.mux.HandleFunc("GET /-/behave", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Behaviour()) })
@@ -121,10 +130,12 @@ type answer struct {
 
 // Codes of refusals. The standard lists none but "0"; these are ours.
 const (
-	CodeAppKey    = "1001"
-	CodeInterface = "1002"
-	CodeRecord    = "1003"
-	CodeEarlier   = "1004" // what it refers to is not registered
+	CodeAppKey     = "1001"
+	CodeInterface  = "1002"
+	CodeRecord     = "1003"
+	CodeEarlier    = "1004" // what it refers to is not registered
+	CodeRepeated   = "1005"
+	CodeDictionary = "1006" // it is not known, or not whole
 )
 
 func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +153,7 @@ func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	appKey := r.URL.Query().Get("appKey")
-	if appKey == "" || len(p.opts.AppKeys) > 0 && !slices.Contains(p.opts.AppKeys, appKey) {
+	if !p.knows(appKey) {
 		p.refuse(w, CodeAppKey, "appKey 缺失或未登记")
 		return
 	}
@@ -152,84 +163,40 @@ func (p *Platform) take(w http.ResponseWriter, r *http.Request) {
 		p.undecipherable(w, r)
 		return
 	}
-	iface := r.PathValue("interface")
-	errs, known := p.prove(iface, doc)
-	var missing []string
-	if known {
-		missing = p.missing(iface, appKey, doc)
-	}
-	switch {
-	case !known:
-		p.refuse(w, CodeInterface, fmt.Sprintf("没有接口 %s", iface))
-	case len(errs) > 0:
-		p.refuse(w, CodeRecord, strings.Join(errs, "；"))
-	case len(missing) > 0:
-		p.refuse(w, CodeEarlier, strings.Join(missing, "；"))
-	case b.Code != "" && b.Code != "0":
-		p.refuse(w, b.Code, "按设定返回的错误码")
-	default:
-		p.accept(w, iface, appKey, doc)
-	}
-}
-
-// prove says what is wrong with a document; known: there is such an interface.
-func (p *Platform) prove(name string, doc []byte) (errs []string, known bool) {
-	if p.opts.Catalogue == nil {
-		return nil, true
-	}
-	iface := p.opts.Catalogue.Interface(name)
-	if iface == nil {
-		return nil, false
-	}
-	for _, v := range iface.CheckJSON(doc) {
-		if v.Severity == spec.Error {
-			errs = append(errs, v.Chinese())
-		}
-	}
-	return errs, true
-}
-
-func (p *Platform) accept(w http.ResponseWriter, iface, appKey string, doc []byte) {
-	var compact bytes.Buffer
-	err := json.Compact(&compact, doc)
-	if err == nil {
-		err = p.keep(Record{Interface: iface, AppKey: appKey, Record: compact.Bytes()})
-	}
+	a, err := p.decide(p.examine(r.PathValue("interface"), appKey, doc), b.Code)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	reply(w, http.StatusOK, answer{Code: "0"})
+	reply(w, http.StatusOK, a)
 }
 
-// keep writes and counts a record.
-func (p *Platform) keep(rec Record) error {
-	var line bytes.Buffer
+func (p *Platform) knows(appKey string) bool {
+	return appKey != "" && (len(p.opts.AppKeys) == 0 || slices.Contains(p.opts.AppKeys, appKey))
+}
+
+// keep writes and counts a record; p is locked.
+func (p *Platform) keep(e *examined, remarks []string) error {
+	rec := Record{Interface: e.name, AppKey: e.appKey, Record: e.doc}
 	if p.opts.Records != nil {
+		var line bytes.Buffer
 		enc := json.NewEncoder(&line)
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(rec); err != nil {
 			return err
 		}
-	}
-	sum := sha256.Sum256(append([]byte(rec.Interface+"\n"), rec.Record...))
-	key := [16]byte(sum[:16])
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.opts.Records != nil {
 		if _, err := p.opts.Records.Write(line.Bytes()); err != nil {
 			return err
 		}
 	}
 	p.counts.Accepted++
-	if p.seen[key] {
+	if p.seen[e.digest] {
 		p.counts.Repeated++
 	} else if len(p.seen) < maxSeen {
-		p.seen[key] = true
+		p.seen[e.digest] = true
 	}
-	p.register(&rec)
-	rec.Received = time.Now()
+	p.register(e)
+	rec.Received, rec.Remarks = time.Now(), remarks
 	if p.kept = append(p.kept, rec); len(p.kept) > p.opts.Keep {
 		p.kept = slices.Delete(p.kept, 0, len(p.kept)-p.opts.Keep)
 	}

@@ -2,8 +2,12 @@ package platformtest_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"iter"
@@ -30,13 +34,29 @@ type bed struct {
 	records bytes.Buffer
 }
 
+// newKey makes a private key; sharedKey is the same one for all: a key takes
+// longer than a test.
+func newKey() ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+}
+
+var (
+	sharedKey       = sync.OnceValues(newKey)
+	sharedCatalogue = sync.OnceValues(spec.Load)
+)
+
 func newBed(t *testing.T, change func(*platformtest.Options, *platform.Config)) *bed {
 	t.Helper()
-	private, public, _, err := platformtest.LoadOrCreateKey(filepath.Join(t.TempDir(), "platform.key"))
+	private, err := sharedKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalogue, err := spec.Load()
+	catalogue, err := sharedCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +76,10 @@ func newBed(t *testing.T, change func(*platformtest.Options, *platform.Config)) 
 		t.Fatal(err)
 	}
 	t.Cleanup(b.client.Close)
+	public, err := seal.PublicKey(o.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if b.sealer, err = seal.New(seal.Config{}, []byte(public)); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +148,11 @@ func TestRefuse(t *testing.T) {
 
 // Sealed for another key: the client says what is probably wrong.
 func TestWrongKey(t *testing.T) {
-	b, other := newBed(t, nil), newBed(t, nil)
+	key, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, other := newBed(t, nil), newBed(t, func(o *platformtest.Options, _ *platform.Config) { o.PrivateKey = key })
 	b.sealer = other.sealer
 	if v := b.post(t, "stk/sbzt", status); v.Kind != platform.Misconfigured || v.HTTP != http.StatusBadRequest {
 		t.Errorf("got %s", v)
@@ -233,6 +261,8 @@ func TestOptions(t *testing.T) {
 		"no key":        {},
 		"cipher":        {PrivateKey: private, Seal: seal.Config{Mode: "xyz"}},
 		"negative keep": {PrivateKey: private, Keep: -1},
+		"strict":        {PrivateKey: private, Strictness: platformtest.Strict},
+		"prerequisites": {PrivateKey: private, Prerequisites: true},
 	} {
 		if _, err := platformtest.New(o); err == nil {
 			t.Errorf("%s: want an error", name)

@@ -1,33 +1,63 @@
 package platformtest
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// registered is one code that a caller has registered.
+	"yiqiao/transform/spec"
+)
+
+// registered is a code that a caller has registered.
 type registered struct{ appKey, iface, code string }
 
-// missing says which earlier records a document refers to that this caller has
-// not registered (前置接入).
-func (p *Platform) missing(name, appKey string, doc []byte) (errs []string) {
-	if !p.opts.Prerequisites {
-		return nil
+// names are the values of a registered record that later ones begin with, by
+// field.
+type names map[string]string
+
+// namedFields are, by interface, the fields of its records that those of later
+// ones begin with: xqmc of xq.
+func namedFields(c *spec.Catalogue) map[string][]string {
+	out := map[string][]string{}
+	if c == nil {
+		return out
 	}
-	iface := p.opts.Catalogue.Interface(name)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for pre, code := range iface.EarlierIn(doc) {
-		if of := p.opts.Catalogue.Interface(pre.Of); of != nil && !p.codes[registered{appKey, of.Name, code}] {
-			errs = append(errs, fmt.Sprintf("%s %s（%s）尚未接入", of.Title, iface.Field(pre.Field).Masked(code), of.Name))
+	for _, i := range c.Interfaces {
+		for f := range i.All {
+			if of, field, earlier := strings.Cut(i.Begins(f), "."); earlier {
+				out[of] = append(out[of], field)
+			}
 		}
 	}
-	return errs
+	return out
+}
+
+// missing says which earlier record a field names in vain.
+func (p *Platform) missing(i *spec.Interface, pre *spec.Prerequisite, code string) string {
+	f, of := i.Field(pre.Field), p.opts.Catalogue.Interface(pre.Of)
+	return fmt.Sprintf("%s（%s）：%s %s（%s）尚未接入（前置接入，规范第 %s 章）", f.Path, f.Label, of.Title, f.Masked(code), of.Name, i.Chapter)
 }
 
 // register notes the code of an accepted record; p is locked.
-func (p *Platform) register(rec *Record) {
-	if !p.opts.Prerequisites {
+func (p *Platform) register(e *examined) {
+	if e.iface == nil || e.iface.Code() < 0 {
 		return
 	}
-	if id := p.opts.Catalogue.Interface(rec.Interface).IdentityIn(rec.Record); len(id) == 1 {
-		p.codes[registered{rec.AppKey, rec.Interface, id[0]}] = true
+	code := e.values[e.iface.Code()].Text
+	key := registered{e.appKey, e.name, code}
+	if _, again := p.codes[key]; code == "" || !again && len(p.codes) >= maxSeen {
+		return
+	}
+	kept := names{}
+	for _, field := range p.named[e.name] {
+		kept[field] = e.values[e.iface.FieldIndex(field)].Text
+	}
+	p.codes[key] = kept
+}
+
+// lookup finds the fields of what a caller has registered; p is locked.
+func (p *Platform) lookup(appKey string) spec.Lookup {
+	return func(of, code, field string) (string, bool) {
+		value, ok := p.codes[registered{appKey, of, code}][field]
+		return value, ok
 	}
 }

@@ -28,12 +28,12 @@ func TestPrerequisites(t *testing.T) {
 			t.Errorf("%s: %v", iface, v)
 		}
 	}
-	refused("stk/sbzt", status, "小区基础信息 340102001001001（xq）尚未接入；抓拍机基础信息 34010241011328001001（zpj）尚未接入")
-	refused("zpj", camera, "小区基础信息 340102001001001（xq）尚未接入")
+	refused("stk/sbzt", status, "areaNo（小区编码）：小区基础信息 340102001001001（xq）尚未接入（前置接入，规范第 16 章）；deviceID（设备编码）：抓拍机基础信息 34010241011328001001（zpj）尚未接入（前置接入，规范第 16 章）")
+	refused("zpj", camera, "xqbm（小区编码）：小区基础信息 340102001001001（xq）尚未接入（前置接入，规范第 9 章）")
 	if v := b.post(t, "xq", strings.Replace(area, `"xqmc":"测试小区"`, `"xqmc":""`, 1)); v.Code != platformtest.CodeRecord {
 		t.Errorf("a bad xq: %v", v)
 	}
-	refused("zpj", camera, "小区基础信息 340102001001001（xq）尚未接入")
+	refused("zpj", camera, "xqbm（小区编码）：小区基础信息 340102001001001（xq）尚未接入（前置接入，规范第 9 章）")
 	taken("xq", area)
 	taken("zpj", camera)
 	taken("stk/sbzt", status)

@@ -29,86 +29,135 @@ func (s *Store) replace(ctx context.Context, now time.Time, old string, entries 
 		return nil, err
 	}
 	defer s.leave()
-	records, size, err := s.records(now, old, entries)
-	if err != nil {
+	a := admission{store: s, now: now, entries: entries, admissions: make([]store.Admission, len(entries))}
+	o := &op{old: old, plan: a.plan, apply: a.apply}
+	if err := a.records(o, entries); err != nil {
 		return nil, err
 	}
-	var admissions []store.Admission
-	err = s.do(ctx, size, func(t *txn) error {
-		admissions = make([]store.Admission, len(entries)) // afresh when it is run again
-		if old != "" {
-			if err := t.removeDead(old); err != nil {
-				return err
-			}
-		}
-		if err := t.expireKeys(now); err != nil {
-			return err
-		}
-		for i := range entries {
-			a, err := t.admit(now, &entries[i], &records[i], old)
-			if err != nil {
-				return err
-			}
-			admissions[i] = a
-		}
-		if size == 0 {
-			return nil
-		}
-		if t.count.bytes() > t.opts.MaxBytes {
-			return fmt.Errorf("%w: %d bytes, at most %d", store.ErrFull, t.count.bytes(), t.opts.MaxBytes)
-		}
-		return s.room()
-	})
-	if err != nil {
+	if err := s.do(ctx, o); err != nil {
 		return nil, err
 	}
-	return admissions, nil
+	return a.admissions, nil
+}
+
+// admission is what becomes of the entries of one call.
+type admission struct {
+	store      *Store
+	now        time.Time
+	entries    []store.Entry
+	admissions []store.Admission
 }
 
 // records builds what the log will hold, in the caller's goroutine.
-func (s *Store) records(now time.Time, old string, entries []store.Entry) (records []record, size int, err error) {
-	records = make([]record, len(entries))
+func (a *admission) records(o *op, entries []store.Entry) error {
+	o.records = make([]record, len(entries))
+	o.class = dead
 	for i := range entries {
 		e := &entries[i]
-		if len(e.Body) > s.opts.MaxEntry {
-			return nil, 0, fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(e.Body), s.opts.MaxEntry)
+		if len(e.Body) > a.store.opts.MaxEntry {
+			return fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(e.Body), a.store.opts.MaxEntry)
 		}
-		size += len(e.Body)
-		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now), metaRegistry: registryOf(e)}
-		if e.Key != (store.Key{}) && m.Registers == nil {
-			m.Key, m.Expires = e.Key[:], nanos(now.Add(e.KeyTTL))
+		if e.Dead == nil {
+			o.class = live // one that is dead among others stands with them
+		}
+		o.bytes += len(e.Body)
+		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(a.now), metaRegistry: registryOf(e)}
+		if key := e.DedupKey(); key != (store.Key{}) {
+			m.Key, m.Expires = key[:], nanos(a.now.Add(e.KeyTTL))
 		}
 		if i == 0 {
-			m.Replaces = old
+			m.Replaces = o.old
 		}
-		if records[i], err = newRecord(m, 0, e.Body); err != nil {
-			return nil, 0, err
+		var err error
+		if o.records[i], err = newRecord(m, 0, e.Body); err != nil {
+			return err
 		}
 	}
-	return records, size, nil
+	return nil
 }
 
-func (t *txn) admit(now time.Time, e *store.Entry, r *record, old string) (store.Admission, error) {
-	m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(now), metaRegistry: registryOf(e)}
-	if m.Registers != nil && !e.Again {
-		if first, err := t.unchanged(&m.metaRegistry); err != nil || first != "" {
-			return store.Admission{ID: first, Duplicate: true}, err
+// plan keeps the records of those that are no duplicates. The writer's.
+func (a *admission) plan(o *op) error {
+	if o.old != "" {
+		if err := a.store.claimDead(o); err != nil {
+			return err
 		}
 	}
-	if e.Key != (store.Key{}) && m.Registers == nil {
-		first, err := t.known(now, e.Key)
-		if err != nil {
-			return store.Admission{}, err
+	records := o.records
+	o.records = records[:0]
+	for i := range records {
+		m := &records[i].meta
+		a.admissions[i] = store.Admission{ID: m.ID}
+		if first, isNew := a.isNew(o, m, a.entries[i].Again); !isNew {
+			a.admissions[i] = store.Admission{ID: first.id, Duplicate: true}
+			if first.op != nil && first.op != o {
+				o.after = append(o.after, first.op)
+			}
+			continue
 		}
-		if first != "" && first != old {
-			return store.Admission{ID: first, Duplicate: true}, nil
+		o.records = append(o.records, records[i])
+		o.planned += int64(len(records[i].body))
+	}
+	a.store.flight.add(o.planned)
+	if len(o.records) == 0 {
+		return nil
+	}
+	return a.store.room(o.planned)
+}
+
+// isNew says whether an entry is no duplicate, and notes it then; or else the
+// first one. first.op is the operation that this one rests on.
+func (a *admission) isNew(o *op, m *meta, again bool) (first version, isNew bool) {
+	f := &a.store.flight
+	switch {
+	case m.Registers != nil:
+		return f.newVersion(o, m, again)
+	case m.Key != nil:
+		k := store.Key(m.Key)
+		if v, ok := f.first(k, nanos(a.now)); ok && v.id != o.old {
+			return version{op: v.op, id: v.id}, false
 		}
-		if _, err := t.tx.Exec("INSERT INTO key(key, id, expires) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET id = excluded.id, expires = excluded.expires",
-			e.Key[:], e.ID, nanos(now.Add(e.KeyTTL))); err != nil {
-			return store.Admission{}, err
+		f.enter(k, flying{o, m.ID, m.Expires})
+	}
+	return first, true
+}
+
+// claimDead takes the dead letter that an operation removes: nobody else may
+// meanwhile.
+func (s *Store) claimDead(o *op) error {
+	s.flight.Lock()
+	if s.flight.olds[o.old] != nil {
+		s.flight.Unlock()
+		return fmt.Errorf("dead letter %q: %w", o.old, store.ErrNotFound)
+	}
+	s.flight.olds[o.old] = o
+	s.flight.Unlock()
+	var seq int64
+	err := s.readers.QueryRow("SELECT seq FROM entry WHERE id = ? AND dead = 1", o.old).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("dead letter %q: %w", o.old, store.ErrNotFound)
+	}
+	return explain(err)
+}
+
+// apply writes the rows. The committer's.
+func (a *admission) apply(t *txn, o *op) error {
+	if o.old != "" {
+		if err := t.removeDead(o.old); err != nil {
+			return err
 		}
 	}
-	return store.Admission{ID: e.ID}, t.insert(&m, t.append(r))
+	for i := range o.records {
+		m := &o.records[i].meta
+		if err := t.takeKey(m); err != nil {
+			return err
+		}
+		if err := t.insert(m, o.at[i]); err != nil {
+			return err
+		}
+	}
+	t.expireKeys(nanos(a.now), 16+2*len(o.records))
+	return nil
 }
 
 // insert writes the index row of an entry whose body stands at p.
@@ -118,53 +167,72 @@ func (t *txn) insert(m *meta, p place) error {
 		why = *m.Dead
 	}
 	l := &m.Labels
-	res, err := t.tx.Exec(`INSERT INTO entry(id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason, seg, off, crc)
-		VALUES(?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		m.ID, m.Lane, m.Dead != nil, m.Admitted, m.Admitted, p.len, l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text, p.seg, p.off, p.crc)
+	n, err := t.exec(`INSERT INTO entry(seq, id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason, seg, off, crc)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		m.Seq, m.ID, m.Lane, m.Dead != nil, m.Admitted, m.Attempts, m.Admitted, p.len, l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text, p.seg, p.off, p.crc)
 	if err != nil {
 		return err
 	}
-	seq, err := res.LastInsertId()
-	if err != nil {
-		return err
+	if n == 0 {
+		return final(fmt.Errorf("entry %q: the id is that of another entry", m.ID))
 	}
-	t.use(p, 1)
+	t.came(p)
 	if m.Dead != nil {
 		t.count.dead++
 		t.count.deadBytes += int64(p.len)
 		return nil
 	}
-	if err := t.register(seq, &m.metaRegistry); err != nil {
-		return err
-	}
 	t.count.ready++
 	t.count.readyBytes += int64(p.len)
-	_, err = t.tx.Exec("INSERT INTO lane(name, head, due) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Lane, seq, m.Admitted)
-	return err
-}
-
-// known returns the id of the first entry with a key, or nothing.
-func (t *txn) known(now time.Time, key store.Key) (string, error) {
-	var id string
-	err := t.tx.QueryRow("SELECT id FROM key WHERE key = ? AND expires > ?", key[:], nanos(now)).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+	if err := t.register(m); err != nil {
+		return err
 	}
-	return id, err
+	return t.wake(m)
 }
 
-// expireKeys removes some expired keys: more than an admission adds, so that
-// they never pile up, and few enough that nobody waits for it.
-func (t *txn) expireKeys(now time.Time) error {
-	_, err := t.tx.Exec("DELETE FROM key WHERE key IN (SELECT key FROM key WHERE expires <= ? ORDER BY expires LIMIT 16)", nanos(now))
+// wake gives a lane that has none a head.
+func (t *txn) wake(m *meta) error {
+	if t.lanes[m.Lane] {
+		return nil
+	}
+	if _, err := t.exec("INSERT INTO lane(name, head, due) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Lane, m.Seq, m.Admitted); err != nil {
+		return err
+	}
+	if len(t.lanes) >= maxLanes {
+		clear(t.lanes)
+	}
+	t.lanes[m.Lane] = true
+	return nil
+}
+
+// takeKey gives an entry's key to it; one that has expired may be another's.
+func (t *txn) takeKey(m *meta) error {
+	if len(m.Key) == 0 {
+		return nil
+	}
+	n, err := t.exec("INSERT INTO key(key, id, expires) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Key, m.ID, m.Expires)
+	if err != nil || n > 0 {
+		t.count.keys += int(n)
+		return err
+	}
+	_, err = t.exec("UPDATE key SET id = ?, expires = ? WHERE key = ?", m.ID, m.Expires, m.Key)
 	return err
+}
+
+// expireKeys removes some expired keys, once for a transaction: more than an
+// admission adds, so that they never pile up, and few enough that nobody waits
+// for it. (Tables of keys that expire together and are dropped whole would
+// read all their pages at once when they are.)
+func (t *txn) expireKeys(now int64, some int) {
+	t.expired.now = min(t.expired.now, now)
+	t.expired.some += some
 }
 
 func (t *txn) removeDead(id string) error {
 	var seq int64
-	err := t.tx.QueryRow("SELECT seq FROM entry WHERE id = ? AND dead = 1", id).Scan(&seq)
+	err := t.row("SELECT seq FROM entry WHERE id = ? AND dead = 1", id).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
+		return final(fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound))
 	}
 	if err != nil {
 		return err
@@ -178,9 +246,9 @@ func (t *txn) removeDead(id string) error {
 // remove removes an entry's row; its body stays in the log until its segment
 // goes.
 func (t *txn) remove(seq int64) (p place, err error) {
-	if err := t.tx.QueryRow("DELETE FROM entry WHERE seq = ? RETURNING seg, off, size, crc", seq).Scan(&p.seg, &p.off, &p.len, &p.crc); err != nil {
+	if err := t.row("DELETE FROM entry WHERE seq = ? RETURNING seg, off, size, crc", seq).Scan(&p.seg, &p.off, &p.len, &p.crc); err != nil {
 		return p, err
 	}
-	t.use(p, -1)
+	t.went(p)
 	return p, nil
 }

@@ -103,7 +103,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o stor
 	l.settling = true
 	s.leases.Unlock()
 
-	err := s.do(ctx, 0, func(t *txn) error { return t.settle(now, l.seq, c.Lane, o) })
+	err := s.settle(ctx, l.seq, settlement{now, o})
 
 	s.leases.Lock()
 	defer s.leases.Unlock()
@@ -114,56 +114,109 @@ func (s *Store) Settle(ctx context.Context, now time.Time, c store.Claim, o stor
 	return err
 }
 
-func (t *txn) settle(now time.Time, seq int64, lane string, o store.Outcome) error {
-	var size int64
-	if err := t.tx.QueryRow("SELECT size FROM entry WHERE seq = ?", seq).Scan(&size); err != nil {
-		return err
-	}
-	tried := 1
-	if o.Free {
-		tried = 0
-	}
-	switch o.Do {
-	case store.Retry:
-		at := nanos(o.At)
-		if _, err := t.tx.Exec("UPDATE entry SET due = ?, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", at, tried, string(o.Reason.Class), o.Reason.Text, seq); err != nil {
+// settlement is the end of a lease.
+type settlement struct {
+	now time.Time
+	store.Outcome
+}
+
+func (s *Store) settle(ctx context.Context, seq int64, e settlement) error {
+	if e.Do == store.Bury {
+		if err := s.bury(ctx, seq, e); err == nil || errors.Is(err, store.ErrUncertain) || errors.Is(err, store.ErrFenced) {
 			return err
 		}
-		_, err := t.tx.Exec("UPDATE lane SET due = ? WHERE name = ?", max(at, nanos(now)), lane)
+		// There is no room for a copy, or nothing to copy: it is buried where it
+		// lies.
+	}
+	return s.do(ctx, &op{apply: func(t *txn, _ *op) error { return t.settle(seq, e) }})
+}
+
+// bury settles with a copy of the body among the dead letters.
+func (s *Store) bury(ctx context.Context, seq int64, e settlement) error {
+	m, from, err := s.described(ctx, seq)
+	if err != nil {
+		return err
+	}
+	if s.log.classOf(from) == dead {
+		return errors.New("it lies there already")
+	}
+	if err := s.space(int64(from.len)); err != nil {
+		return err
+	}
+	m.Dead, m.Attempts = &e.Reason, m.Attempts+e.tried()
+	o, err := s.copyOf([]copied{{m, from}}, dead)
+	if err != nil {
+		return err
+	}
+	move := o.apply
+	o.apply = func(t *txn, o *op) error {
+		if err := t.settle(seq, e); err != nil {
+			return err
+		}
+		return move(t, o)
+	}
+	return s.do(ctx, o)
+}
+
+func (e *settlement) tried() int {
+	if e.Free {
+		return 0
+	}
+	return 1
+}
+
+func (t *txn) settle(seq int64, e settlement) error {
+	var size int64
+	var lane string
+	err := t.row("SELECT size, lane FROM entry WHERE seq = ? AND dead = 0", seq).Scan(&size, &lane)
+	if errors.Is(err, errNoRows) {
+		return final(fmt.Errorf("the entry is not waiting any more: %w", store.ErrFenced))
+	}
+	if err != nil {
+		return err
+	}
+	switch e.Do {
+	case store.Retry:
+		at := nanos(e.At)
+		if _, err := t.exec("UPDATE entry SET due = ?, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", at, e.tried(), string(e.Reason.Class), e.Reason.Text, seq); err != nil {
+			return err
+		}
+		_, err := t.exec("UPDATE lane SET due = ? WHERE name = ?", max(at, nanos(e.now)), lane)
 		return err
 	case store.Delivered:
-		if err := t.accept(now, seq); err != nil {
+		if err := t.accept(e.now, seq); err != nil {
 			return err
 		}
 		if _, err := t.remove(seq); err != nil {
 			return err
 		}
 	case store.Bury:
-		if _, err := t.tx.Exec("UPDATE entry SET dead = 1, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", tried, string(o.Reason.Class), o.Reason.Text, seq); err != nil {
+		if _, err := t.exec("UPDATE entry SET dead = 1, attempts = attempts + ?, class = ?, reason = ? WHERE seq = ?", e.tried(), string(e.Reason.Class), e.Reason.Text, seq); err != nil {
 			return err
 		}
 		t.count.dead++
 		t.count.deadBytes += size
 	default:
-		return fmt.Errorf("unknown outcome %s", o.Do)
+		return fmt.Errorf("unknown outcome %s", e.Do)
 	}
 	t.count.ready--
 	t.count.readyBytes -= size
-	return t.advance(now, lane)
+	return t.advance(nanos(e.now), lane)
 }
 
 // advance makes the lane's next entry its head, and puts the lane behind those
 // that wait already.
-func (t *txn) advance(now time.Time, lane string) error {
+func (t *txn) advance(now int64, lane string) error {
 	var seq, due int64
-	err := t.tx.QueryRow("SELECT seq, due FROM entry INDEXED BY entry_lane WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
+	err := t.row("SELECT seq, due FROM entry INDEXED BY entry_lane WHERE lane = ? AND dead = 0 ORDER BY seq LIMIT 1", lane).Scan(&seq, &due)
 	if errors.Is(err, sql.ErrNoRows) {
-		_, err = t.tx.Exec("DELETE FROM lane WHERE name = ?", lane)
+		delete(t.lanes, lane)
+		_, err = t.exec("DELETE FROM lane WHERE name = ?", lane)
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	_, err = t.tx.Exec("UPDATE lane SET head = ?, due = ? WHERE name = ?", seq, max(due, nanos(now)), lane)
+	_, err = t.exec("UPDATE lane SET head = ?, due = ? WHERE name = ?", seq, max(due, now), lane)
 	return err
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -25,6 +26,13 @@ func (c *crashFS) before(wait func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waits = wait
+}
+
+// plant has f called before each operation.
+func (c *crashFS) plant(f func(op string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = f
 }
 
 type crashFile struct {
@@ -105,7 +113,7 @@ func (c *crashFS) list() ([]string, error) {
 	return names, nil
 }
 
-func (c *crashFS) free() (int64, error) { return -1, nil }
+func (c *crashFS) space() (free, total int64, err error) { return 0, 0, nil }
 
 // crashed is the folder after a power cut: of what was not synced, each block
 // of 4 KB and each change of the folder is there or not, by chance.
@@ -158,16 +166,16 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (f *crashFile) WriteAt(b []byte, off int64) (int, error) {
+func (f *crashFile) write(parts [][]byte, off int64) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	b := bytes.Join(parts, nil)
 	if err := f.fs.failing("write"); err != nil {
-		n := len(b) / 2 // a short write
-		f.put(b[:n], off)
-		return n, err
+		f.put(b[:len(b)/2], off) // a short write
+		return err
 	}
 	f.put(b, off)
-	return len(b), nil
+	return nil
 }
 
 func (f *crashFile) put(b []byte, off int64) {

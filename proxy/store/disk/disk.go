@@ -1,10 +1,28 @@
-// Package disk is the store of one machine: an SQLite database in a folder that
-// one process owns.
+// Package disk is the store of one machine: a folder that one process owns. The
+// bodies stand in a log of segments that are only appended to, the rest in an
+// SQLite database, the index.
 //
-// One goroutine writes. It takes all admissions and settlements that wait,
-// runs them in one transaction and commits it with one sync of the disk, so a
-// sync is shared by whoever came meanwhile. Leases live in memory: the process
-// that dies has lost its claims, which is what a lease's end would say too.
+// Admissions pass two goroutines, each of which takes all that came while it
+// was busy: the writer finds duplicates, gives out places and writes; the
+// committer makes durable what is written, with one sync for all, applies it to
+// the index in one transaction, and answers the callers. A third, the keeper,
+// removes segments in which nothing is needed.
+//
+// Leases live in memory: the process that dies has lost its claims, which is
+// what a lease's end would say too.
+//
+// What Promise says, sentence by sentence, is what these tests show:
+//
+//	a crash of the process             TestPromiseSurvivesKill
+//	of the machine and a power cut     TestPromiseSurvivesPowerCut
+//	deliveries may be repeated         TestPromiseDeliveriesMayRepeat
+//	a full disk refuses                TestPromiseFullDiskRefusesWhole
+//	damage loses the entry             TestPromiseDamageIsOneRecordWide
+//	an index made anew                 TestPromiseIndexIsMadeAnew
+//	the loss of the disk               TestPromiseNothingSurvivesLossOfDisk
+//
+// The power cuts are those of a file system in memory; whether a real disk
+// keeps what it says it has synced is not tested.
 package disk
 
 import (
@@ -13,14 +31,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"yiqiao/proxy/store"
 )
@@ -34,15 +49,19 @@ type Options struct {
 	MaxEntry int
 	// Segment is the size of a log file; default 128 MiB.
 	Segment int64
-	// MinFree is how much of the disk is left to others; default 256 MiB. Below
-	// it Admit returns store.ErrFull.
+	// MinFree is how much of the disk is left to others, in bytes. Below it
+	// Admit returns store.ErrFull. Default: 5 % of the disk, 2 GiB at least, but
+	// never more than 10 %.
 	MinFree int64
 
-	// Of tests: another folder for the log, what stands for barrier, and
-	// tidying only when the test says so.
-	files   fileSystem
-	barrier func(s *Store) error
-	still   bool
+	// Of tests: another folder for the log, what stands for barrier, tidying
+	// only when the test says so, what hears of each operation that the writer
+	// has planned, and what may fail before each transaction of the replay.
+	files     fileSystem
+	barrier   func(s *Store) error
+	still     bool
+	planned   func(o *op)
+	replaying func() error
 }
 
 // Store implements store.Store.
@@ -51,14 +70,22 @@ type Store struct {
 	folder  string
 	lock    *os.File
 	log     *segLog
-	writer  *sql.DB // of one connection
+	ballast ballast
+	notes   []string // what opening found
+
+	writer  *sql.DB // of one connection, which is db's
 	readers *sql.DB
-	ops     chan *op
-	ended   chan struct{} // closed when the writer has returned
-	commits int64         // for tests
-	notes   []string      // what opening found
-	freeAt  time.Time     // when the disk's free space was asked; the writer's own
-	freeErr error
+	db      *index      // the committer's, the keeper's for barriers
+	lookup  *statements // the writer's
+
+	ops     chan *op   // to the writer
+	written chan []*op // to the committer
+	ended   chan struct{}
+	stop    chan struct{} // ends the keeper
+	stopped sync.Once
+	kept    chan struct{} // it has ended
+	flight  flight
+	health  health
 
 	closing sync.RWMutex // held for reading while an operation is under way
 	closed  bool
@@ -68,17 +95,25 @@ type Store struct {
 		byLane map[string]*lease
 		token  int64
 	}
-	count counters // after the last commit
-	mu    sync.Mutex
+	mu      sync.Mutex
+	count   counters // after the last commit
+	commits int64    // for tests
 }
 
 // counters of what is committed.
 type counters struct {
 	ready, dead           int
 	readyBytes, deadBytes int64
+	keys                  int
 }
 
 func (c counters) bytes() int64 { return c.readyBytes + c.deadBytes }
+
+func (s *Store) counters() counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
 
 // fileName of the index inside the folder; the log stands in logFolder.
 const (
@@ -98,9 +133,6 @@ func Open(folder string, o Options) (*Store, error) {
 	if o.Segment == 0 {
 		o.Segment = 128 << 20
 	}
-	if o.MinFree == 0 {
-		o.MinFree = 256 << 20
-	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("store folder: %w", err)
 	}
@@ -108,19 +140,27 @@ func Open(folder string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, folder: folder, lock: lock, ops: make(chan *op, 1024), ended: make(chan struct{})}
+	s := &Store{
+		opts: o, folder: folder, lock: lock,
+		ops: make(chan *op, 1024), written: make(chan []*op, 1024),
+		ended: make(chan struct{}), stop: make(chan struct{}), kept: make(chan struct{}),
+	}
+	s.flight = newFlight()
 	s.leases.byLane = map[string]*lease{}
 	// Tokens of an earlier life are never given out again.
 	s.leases.token = time.Now().UnixNano()
 	if err := s.start(); err != nil {
 		s.release()
-		return nil, fmt.Errorf("store %q: %w", filepath.Join(folder, fileName), explain(err))
+		return nil, fmt.Errorf("store %q: %w", folder, explain(err))
 	}
 	go s.write()
+	go s.commit()
+	go s.keep()
 	return s, nil
 }
 
-// start opens index and log and brings them together.
+// start opens index and log and brings them together. On a full disk that may
+// need the ballast's room.
 func (s *Store) start() error {
 	files := s.opts.files
 	if files == nil {
@@ -129,9 +169,34 @@ func (s *Store) start() error {
 			return err
 		}
 		files = osFiles{dir}
+		s.ballast = ballast{name: filepath.Join(s.folder, "ballast"), space: files.space}
+	}
+	if s.opts.MinFree == 0 {
+		s.opts.MinFree = floor(files)
+	}
+	err := s.openAll(files)
+	if mayBeFull(err) && s.ballast.release() {
+		err = s.openAll(files)
+	}
+	if isDamaged(err) {
+		if err = s.putAside(err); err == nil {
+			err = s.openAll(files)
+		}
+	}
+	if err == nil {
+		s.ballast.fill(s.opts.MinFree)
+	}
+	return err
+}
+
+func (s *Store) openAll(files fileSystem) error {
+	if s.log != nil {
+		if err := errors.Join(s.closeDatabase(), s.log.close()); err != nil {
+			return err
+		}
 	}
 	s.log = newSegLog(files, s.opts.Segment)
-	if err := s.openIndex(); err != nil {
+	if err := s.openDatabase(); err != nil {
 		return err
 	}
 	return s.recover()
@@ -149,139 +214,9 @@ func lockFolder(folder string) (*os.File, error) {
 	return f, nil
 }
 
-// pragmas of every connection. With NORMAL a commit is not synced: after a
-// power cut the index may be older than the log, which is replayed then.
-var pragmas = []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "cache_size(-16384)"}
-
-func (s *Store) open() error {
-	name := filepath.Join(s.folder, fileName)
-	// Made here, so that nobody else may read it.
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	f.Close()
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath(), RawQuery: url.Values{"_pragma": append([]string{"page_size(8192)"}, pragmas...), "_txlock": {"immediate"}}.Encode()}).String()
-	if s.writer, err = sql.Open("sqlite", dsn); err != nil {
-		return err
-	}
-	s.writer.SetMaxOpenConns(1)
-	if err := s.prepare(); err != nil {
-		return err
-	}
-	if s.readers, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
-		return err
-	}
-	s.readers.SetMaxOpenConns(4)
-	s.readers.SetMaxIdleConns(4)
-	return nil
-}
-
-// minimum is the first SQLite without the WAL-reset race that could corrupt a
-// database (sqlite.org/wal.html).
-var minimum = [3]int{3, 51, 3}
-
-func (s *Store) prepare() error {
-	var version, mode string
-	var sync, user int
-	if err := s.writer.QueryRow("SELECT sqlite_version()").Scan(&version); err != nil {
-		return err
-	}
-	var v [3]int
-	_, _ = fmt.Sscanf(version, "%d.%d.%d", &v[0], &v[1], &v[2])
-	if v[0] < minimum[0] || v[0] == minimum[0] && (v[1] < minimum[1] || v[1] == minimum[1] && v[2] < minimum[2]) {
-		return fmt.Errorf("want SQLite %d.%d.%d or newer, got %s", minimum[0], minimum[1], minimum[2], version)
-	}
-	if err := s.writer.QueryRow("PRAGMA journal_mode").Scan(&mode); err != nil {
-		return err
-	}
-	if err := s.writer.QueryRow("PRAGMA synchronous").Scan(&sync); err != nil {
-		return err
-	}
-	if mode != "wal" || sync != 1 {
-		return fmt.Errorf("want journal_mode wal and synchronous 1 (NORMAL), got %s and %d: is this a network file system?", mode, sync)
-	}
-	if err := s.writer.QueryRow("PRAGMA user_version").Scan(&user); err != nil {
-		return err
-	}
-	switch user {
-	case schemaVersion:
-		return nil
-	case 0:
-		_, err := s.writer.Exec(schema + registrySchema)
-		return err
-	case 1:
-		_, err := s.writer.Exec(registrySchema)
-		return err
-	}
-	return fmt.Errorf("the database has version %d, this yiqiao knows version %d: it was written by a newer one", user, schemaVersion)
-}
-
-const schemaVersion = 2
-
-// Times are nanoseconds since 1970. A lane's row names its oldest ready entry
-// and since when (or from when on) that waits to be given out.
-const schema = `
-BEGIN IMMEDIATE;
-CREATE TABLE entry(
-	seq INTEGER PRIMARY KEY AUTOINCREMENT,
-	id TEXT NOT NULL UNIQUE,
-	lane TEXT NOT NULL,
-	dead INTEGER NOT NULL,
-	due INTEGER NOT NULL,
-	attempts INTEGER NOT NULL,
-	admitted INTEGER NOT NULL,
-	size INTEGER NOT NULL,
-	source TEXT NOT NULL, mapping TEXT NOT NULL, interface TEXT NOT NULL, device TEXT NOT NULL, generation TEXT NOT NULL,
-	class TEXT NOT NULL, reason TEXT NOT NULL,
-	seg INTEGER NOT NULL, off INTEGER NOT NULL, crc INTEGER NOT NULL
-) STRICT;
-CREATE INDEX entry_state ON entry(dead, seq);
-CREATE INDEX entry_lane ON entry(lane, seq) WHERE dead = 0;
-CREATE INDEX entry_seg ON entry(seg);
-CREATE TABLE pos(id INTEGER PRIMARY KEY CHECK(id = 1), seg INTEGER NOT NULL, off INTEGER NOT NULL) STRICT;
-INSERT INTO pos VALUES(1, 0, 0);
-CREATE TABLE barrier(id INTEGER PRIMARY KEY CHECK(id = 1), n INTEGER NOT NULL) STRICT;
-INSERT INTO barrier VALUES(1, 0);
-CREATE TABLE lane(name TEXT PRIMARY KEY, head INTEGER NOT NULL, due INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX lane_head ON lane(head);
-CREATE INDEX lane_due ON lane(due, head);
-CREATE TABLE key(key BLOB PRIMARY KEY, id TEXT NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX key_expires ON key(expires);
-CREATE INDEX key_id ON key(id);
-PRAGMA user_version = 1;
-COMMIT;
-`
-
-func (s *Store) loadCounters() error {
-	rows, err := s.writer.Query("SELECT seg, dead, COUNT(*), COALESCE(SUM(size), 0) FROM entry GROUP BY seg, dead")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var seg, n, bytes int64
-		var dead bool
-		if err := rows.Scan(&seg, &dead, &n, &bytes); err != nil {
-			return err
-		}
-		if u := s.log.live[seg]; u != nil {
-			u.entries += n
-			u.bytes += bytes
-		}
-		if dead {
-			s.count.dead += int(n)
-			s.count.deadBytes += bytes
-		} else {
-			s.count.ready += int(n)
-			s.count.readyBytes += bytes
-		}
-	}
-	return rows.Err()
-}
-
 // Close implements store.Store.
 func (s *Store) Close() error {
+	s.stopped.Do(func() { close(s.stop) })
 	s.closing.Lock()
 	if s.closed {
 		s.closing.Unlock()
@@ -291,20 +226,16 @@ func (s *Store) Close() error {
 	close(s.ops)
 	s.closing.Unlock()
 	<-s.ended
+	<-s.kept
 	return s.release()
 }
 
 func (s *Store) release() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.readers, s.writer} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
-	}
+	err := s.closeDatabase()
 	if s.log != nil {
-		errs = append(errs, s.log.close())
+		err = errors.Join(err, s.log.close())
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(err, s.lock.Close())
 }
 
 // enter begins an operation; leave ends it. Between them nothing is closed.
@@ -321,12 +252,27 @@ func (s *Store) enter(ctx context.Context) error {
 	return nil
 }
 
+// stopping tells work that can wait that the store is about to close.
+func (s *Store) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Store) leave() { s.closing.RUnlock() }
 
 // Promise implements store.Store.
 func (s *Store) Promise() string {
-	return fmt.Sprintf("disk: what was acknowledged is synced to the log in %s: it survives a crash of the process, "+
-		"of the machine and a power cut, as long as the disk keeps what it has synced. It does not survive the loss of the disk.", filepath.Join(s.folder, logFolder))
+	return fmt.Sprintf("disk: what was acknowledged is synced to the log in %s; it survives a crash of the process, "+
+		"of the machine and a power cut, as long as the disk keeps what it has synced. "+
+		"After a crash the last deliveries may be repeated. "+
+		"A full disk refuses events before anything of them counts, while deliveries go on. "+
+		"Damage loses the entry that it lies in, and is told. "+
+		"An index that is damaged is made anew from the log: what is not delivered is there, what was delivered lately may be again. "+
+		"Nothing survives the loss of the disk.", filepath.Join(s.folder, logFolder))
 }
 
 // nanos of a time; the zero time and those beyond the range are the ends of it.

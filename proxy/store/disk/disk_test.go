@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		victim(folder)
 		return
 	}
+	if folder := os.Getenv("YIQIAO_TEST_BACKLOG"); folder != "" {
+		backlog(folder)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -187,7 +191,7 @@ func TestNewerVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.writer.Exec("PRAGMA user_version = 99"); err != nil {
+	if _, err := s.db.conn.ExecContext(t.Context(), "PRAGMA user_version = 99"); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -233,7 +237,7 @@ func victim(folder string) {
 
 // Whatever was acknowledged before kill -9 is there afterwards, once, with its
 // body; what was settled is gone.
-func TestKill(t *testing.T) {
+func TestPromiseSurvivesKill(t *testing.T) {
 	folder := t.TempDir()
 	admitted, begun, delivered := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for life := range 12 {
@@ -269,6 +273,7 @@ func TestKill(t *testing.T) {
 		t.Fatalf("too little happened: %d admitted, %d delivered", len(admitted), len(delivered))
 	}
 	s := open(t, folder, Options{})
+	promises(t, s, "it survives a crash of the process")
 	there := map[string]bool{}
 	after := ""
 	for {
@@ -305,23 +310,4 @@ func TestKill(t *testing.T) {
 		t.Errorf("%d are there, counted %d, %v", len(there), st.Ready, err)
 	}
 	t.Logf("%d admitted, %d delivered, %d left", len(admitted), len(delivered), len(there))
-}
-
-func BenchmarkAdmit(b *testing.B) {
-	for _, size := range []int{3_000, 300_000} {
-		b.Run(fmt.Sprintf("%dKB", size/1000), func(b *testing.B) {
-			s := open(b, b.TempDir(), Options{})
-			body := make([]byte, size)
-			b.SetBytes(int64(size))
-			b.SetParallelism(8)
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					id := store.NewID(time.Now())
-					if _, err := s.Admit(context.Background(), time.Now(), []store.Entry{entry(id, id, id[10:], body)}); err != nil {
-						b.Error(err)
-					}
-				}
-			})
-		})
-	}
 }

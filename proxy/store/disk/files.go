@@ -18,13 +18,13 @@ type fileSystem interface {
 	remove(name string) error
 	syncDir() error
 	list() ([]string, error)
-	free() (int64, error) // bytes that can still be written; <0: unknown
+	space() (free, total int64, err error) // bytes that can still be written, and of all; total 0: unknown
 }
 
 type file interface {
 	io.ReaderAt
-	io.WriterAt
 	io.Closer
+	write(parts [][]byte, off int64) error // all of them, one behind the other
 	Truncate(size int64) error
 	size() (int64, error)
 	sync() error // of data, and of what is needed to read it
@@ -78,23 +78,55 @@ func (f osFile) size() (int64, error) {
 	return st.Size(), nil
 }
 
-func segmentName(n int64) string { return fmt.Sprintf("%016x.seg", n) }
+// class of a segment: dead letters lie apart, or they would keep segments of
+// the traffic from going.
+type class int
 
-// segments lists the numbers of the segments, ascending.
-func segments(fs fileSystem) ([]int64, error) {
+const (
+	live class = iota
+	dead
+	classes
+)
+
+var suffixes = [classes]string{".seg", ".dead.seg"}
+
+// segment is a file of the log. Both classes share one series of numbers.
+type segment struct {
+	n     int64
+	class class
+}
+
+func (s segment) String() string { return fmt.Sprintf("%016x%s", s.n, suffixes[s.class]) }
+
+// segments lists the segments, their numbers ascending.
+func segments(fs fileSystem) ([]segment, error) {
 	names, err := fs.list()
 	if err != nil {
 		return nil, err
 	}
-	var ns []int64
+	var list []segment
 	for _, name := range names {
-		var n int64
-		if hex, ok := strings.CutSuffix(name, ".seg"); ok {
-			if _, err := fmt.Sscanf(hex, "%016x", &n); err == nil && segmentName(n) == name {
-				ns = append(ns, n)
-			}
+		var s segment
+		hex, suffix, _ := strings.Cut(name, ".")
+		if s.class = class(slices.Index(suffixes[:], "."+suffix)); s.class < 0 {
+			continue
+		}
+		if _, err := fmt.Sscanf(hex, "%016x", &s.n); err == nil && s.String() == name {
+			list = append(list, s)
 		}
 	}
-	slices.Sort(ns)
-	return ns, nil
+	slices.SortFunc(list, func(a, b segment) int { return int(a.n - b.n) })
+	return list, nil
+}
+
+// behind is what is left of parts when n bytes of them were written.
+func behind(parts [][]byte, n int) [][]byte {
+	for len(parts) > 0 && n >= len(parts[0]) {
+		n -= len(parts[0])
+		parts = parts[1:]
+	}
+	if n == 0 || len(parts) == 0 {
+		return parts
+	}
+	return append([][]byte{parts[0][n:]}, parts[1:]...)
 }

@@ -93,11 +93,13 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
 	defer s.leave()
 	c := s.counters()
 	st := store.Stats{Ready: c.ready, ReadyBytes: c.readyBytes, Dead: c.dead, DeadBytes: c.deadBytes}
-	if err := s.readers.QueryRowContext(ctx, "SELECT COUNT(*) FROM key WHERE expires > ?", nanos(now)).Scan(&st.Keys); err != nil {
+	var expired int
+	if err := s.readers.QueryRowContext(ctx, "SELECT COUNT(*) FROM key WHERE expires <= ?", nanos(now)).Scan(&expired); err != nil {
 		return st, explain(err)
 	}
+	st.Keys = c.keys - expired
 	var oldest int64
-	err := s.readers.QueryRowContext(ctx, "SELECT admitted FROM entry WHERE dead = 0 ORDER BY seq LIMIT 1").Scan(&oldest)
+	err := s.readers.QueryRowContext(ctx, "SELECT admitted FROM entry WHERE seq = (SELECT MIN(head) FROM lane)").Scan(&oldest)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:

@@ -3,4 +3,7 @@
 package disk
 
 // lives of the property test; each loses its power three times.
-const lives = 40
+const lives = 100
+
+// stride of the failing operations that are tried.
+const stride = 1

@@ -2,17 +2,17 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"sync"
-	"syscall"
 
 	"yiqiao/proxy/store"
 )
 
-// segLog is the log of bodies: files that are only appended to, one after the
-// other. Only the writer goroutine appends; anybody reads.
+// segLog is the log of bodies: files that are only appended to, for each class
+// one after the other. Only the writer appends, only the committer
+// syncs; anybody reads.
 //
 // A segment that has an error while it is written or synced is never written
 // again: after a failed sync nobody knows which of its pages are on the disk.
@@ -20,20 +20,28 @@ type segLog struct {
 	fs    fileSystem
 	limit int64 // bytes of a segment
 
-	mu    sync.RWMutex
-	files map[int64]file
+	mu   sync.RWMutex
+	segs map[int64]*segmentState
 
 	// The writer's own.
-	current int64 // segment that is appended to; 0: none yet
-	end     int64 // its length
-	last    int64 // greatest number ever used
-	live    map[int64]*usage
+	current [classes]*segmentState // that is appended to; nil: none yet
+	last    int64                  // greatest number of a segment ever used
+	number  int64                  // of the last record
 }
 
-// usage of a segment by entries that are still there.
-type usage struct {
+// segmentState is an open segment and what of it is used by entries that are
+// still there, or on their way.
+type segmentState struct {
+	segment
+	file file
+
+	// Under segLog.mu.
 	entries, bytes int64
-	size           int64 // of the segment
+	size           int64 // written
+	synced         int64
+	open           bool  // the writer appends to it
+	broken         error // of a sync
+	tries          int   // to empty it
 }
 
 // place of a body in the log.
@@ -44,105 +52,164 @@ type place struct {
 }
 
 func newSegLog(fs fileSystem, limit int64) *segLog {
-	return &segLog{fs: fs, limit: limit, files: map[int64]file{}, live: map[int64]*usage{}}
+	return &segLog{fs: fs, limit: limit, segs: map[int64]*segmentState{}}
 }
 
-// cursor is where the next record goes. It moves while a group is planned and
-// counts only when the group is written.
-type cursor struct{ seg, off int64 }
+// batch is what goes to one segment by one write.
+type batch struct {
+	seg   *segmentState
+	off   int64
+	size  int64
+	parts [][]byte
+	ops   []*op
+}
 
-// next plans a record of n bytes; a full segment is followed by a new one.
-func (l *segLog) next(c *cursor, n int64) {
-	if c.seg == 0 || c.off > 0 && c.off+n > l.limit {
-		*c = cursor{seg: max(l.last, c.seg) + 1}
+var zeros [8]byte
+
+// add puts an operation's records, which stand together, behind the others.
+func (b *batch) add(l *segLog, o *op) {
+	for i := range o.records {
+		r := &o.records[i]
+		l.number++
+		r.finish(l.number, o.run(i))
+		at := b.off + b.size + int64(len(r.head))
+		o.at = append(o.at, place{b.seg.n, at, len(r.body), r.crc})
+		n := r.size()
+		b.parts = append(b.parts, r.head, r.body)
+		if pad := n - int64(len(r.head)+len(r.body)); pad > 0 {
+			b.parts = append(b.parts, zeros[:pad])
+		}
+		b.size += n
+	}
+	o.seg, o.number = b.seg, l.number
+	b.ops = append(b.ops, o)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range o.at {
+		b.seg.entries++
+		b.seg.bytes += int64(p.len)
 	}
 }
 
-func (l *segLog) cursor() cursor { return cursor{l.current, l.end} }
-
-// planned is a record with its place.
-type planned struct {
-	record
-	at cursor
+// run says which records belong together.
+func (o *op) run(i int) (flags uint32) {
+	if i > 0 && !o.moves {
+		flags |= flagRest
+	}
+	if i+1 < len(o.records) && !o.moves {
+		flags |= flagMore
+	}
+	return flags
 }
 
-// write writes records at their places and syncs the segments they went to.
-// After an error the segments that were touched are closed for writing.
-func (l *segLog) write(records []planned) (err error) {
-	defer func() {
-		if err != nil {
-			l.current, l.end = 0, 0 // the next record begins a new segment
+// next returns the segment of a class that takes n more bytes.
+func (l *segLog) next(c class, n int64) (*segmentState, error) {
+	if s := l.current[c]; s != nil {
+		l.mu.RLock()
+		fits := s.broken == nil && (s.size == 0 || s.size+n <= l.limit)
+		l.mu.RUnlock()
+		if fits {
+			return s, nil
 		}
-	}()
-	var touched file
-	for i := range records {
-		r := &records[i]
-		if r.at.seg != l.current {
-			if touched != nil {
-				if err := touched.sync(); err != nil {
-					return err
-				}
-			}
-			if err := l.begin(r.at.seg); err != nil {
-				return err
-			}
-		}
-		touched = l.file(r.at.seg)
-		if _, err := touched.WriteAt(r.head, r.at.off); err != nil {
-			return err
-		}
-		if _, err := touched.WriteAt(pad(r.body, len(r.head)), r.at.off+int64(len(r.head))); err != nil {
-			return err
-		}
-		l.end = r.at.off + r.size()
-		l.live[r.at.seg].size = l.end
 	}
-	if touched == nil {
-		return nil
-	}
-	return touched.sync()
+	return l.begin(c)
 }
 
-// pad returns the body, and where that is cheap the padding behind it; a file
-// that ends short of it is extended by the next record.
-func pad(body []byte, before int) []byte {
-	n := int(padded(int64(before+len(body)))) - before - len(body)
-	if n == 0 || len(body) > 4<<10 {
-		return body
+// begin makes the next segment of a class. Its name is durable before anything
+// in it counts, and what stands in the one before it is: only the last segment
+// of a class may end in a torn record.
+func (l *segLog) begin(c class) (*segmentState, error) {
+	if old := l.current[c]; old != nil {
+		l.leave(c)
+		if err := l.seal(old); err != nil {
+			return nil, err
+		}
 	}
-	return append(body[:len(body):len(body)], make([]byte, n)...)
-}
-
-// begin makes a segment. Its name is durable before anything in it counts.
-func (l *segLog) begin(n int64) error {
-	l.last = max(l.last, n)
-	f, err := l.fs.create(segmentName(n))
-	if err != nil {
-		return err
+	l.last++
+	s := &segmentState{segment: segment{l.last, c}, open: true}
+	var err error
+	if s.file, err = l.fs.create(s.String()); err != nil {
+		if !errors.Is(err, os.ErrExist) {
+			l.last-- // a number that no file has says that one is gone (see recover)
+		}
+		return nil, err
 	}
 	if err := l.fs.syncDir(); err != nil {
-		f.Close()
+		why := l.fs.remove(s.String())
+		if why == nil {
+			l.last--
+		}
+		return nil, errors.Join(err, s.file.Close(), why)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segs[s.n], l.current[c] = s, s
+	return s, nil
+}
+
+// seal syncs a segment that is not appended to any more, unless that has
+// failed before.
+func (l *segLog) seal(s *segmentState) error {
+	l.mu.RLock()
+	broken := s.broken
+	l.mu.RUnlock()
+	if broken != nil {
+		return nil
+	}
+	return l.sync(s, 0)
+}
+
+// leave ends the appending to the current segment of a class.
+func (l *segLog) leave(c class) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.current[c]; s != nil {
+		s.open = false
+	}
+	l.current[c] = nil
+}
+
+// write writes a batch. After an error its segment is not appended to any
+// more: what was written before the batch stands, what came of it is cut off.
+func (l *segLog) write(b *batch) error {
+	if err := b.seg.file.write(b.parts, b.off); err != nil {
+		l.leave(b.seg.class)
+		_ = b.seg.file.Truncate(b.off) // or a start finds what was not acknowledged, and its key
 		return err
 	}
 	l.mu.Lock()
-	l.files[n] = f
-	l.mu.Unlock()
-	l.current, l.end, l.live[n] = n, 0, new(usage)
+	defer l.mu.Unlock()
+	b.seg.size = b.off + b.size
 	return nil
 }
 
-func (l *segLog) file(n int64) file {
+// sync makes durable what is written of a segment up to end. It is never tried
+// again when it has failed once.
+func (l *segLog) sync(s *segmentState, end int64) error {
 	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.files[n]
+	broken := s.broken
+	l.mu.RUnlock()
+	if broken != nil {
+		return broken
+	}
+	err := s.file.sync()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		s.broken = err
+		_ = s.file.Truncate(s.synced)
+		return err
+	}
+	s.synced = max(s.synced, end)
+	return s.broken
 }
 
 // read appends a body to dst and proves its sum.
 func (l *segLog) read(p place, dst []byte) ([]byte, error) {
-	l.mu.RLock() // no segment goes away meanwhile
-	defer l.mu.RUnlock()
-	f := l.files[p.seg]
-	if f == nil {
+	l.mu.RLock()
+	s := l.segs[p.seg]
+	l.mu.RUnlock()
+	if s == nil {
 		return dst, store.ErrNotFound
 	}
 	from := len(dst)
@@ -150,54 +217,45 @@ func (l *segLog) read(p place, dst []byte) ([]byte, error) {
 		dst = append(make([]byte, 0, from+p.len), dst...)
 	}
 	dst = dst[:from+p.len]
-	if _, err := f.ReadAt(dst[from:], p.off); err != nil && !(errors.Is(err, io.EOF) && p.len == 0) {
-		return dst[:from], &store.CorruptError{File: segmentName(p.seg), Offset: p.off, Err: err}
+	_, err := s.file.ReadAt(dst[from:], p.off)
+	switch {
+	case errors.Is(err, os.ErrClosed): // its segment went meanwhile
+		return dst[:from], store.ErrNotFound
+	case err != nil && !(errors.Is(err, io.EOF) && p.len == 0):
+		return dst[:from], &store.CorruptError{File: s.String(), Offset: p.off, Err: err}
 	}
 	if crc32.Checksum(dst[from:], castagnoli) != p.crc {
-		return dst[:from], &store.CorruptError{File: segmentName(p.seg), Offset: p.off, Err: errors.New("the sum does not fit")}
+		return dst[:from], &store.CorruptError{File: s.String(), Offset: p.off, Err: errors.New("the sum does not fit")}
 	}
 	return dst, nil
 }
 
-// count notes that a body came to a segment or went from it.
-func (l *segLog) count(p place, n int) {
-	u := l.live[p.seg]
-	if u == nil {
-		return
+// gone notes that a body is not needed any more.
+func (l *segLog) gone(p place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.segs[p.seg]; s != nil {
+		s.entries--
+		s.bytes -= int64(p.len)
 	}
-	u.entries += int64(n)
-	u.bytes += int64(n * p.len)
 }
 
 // drop removes a segment. Whoever calls it has made durable that nothing in
 // it is needed any more.
-func (l *segLog) drop(n int64) error {
+func (l *segLog) drop(s *segmentState) error {
 	l.mu.Lock()
-	f := l.files[n]
-	delete(l.files, n)
+	delete(l.segs, s.n)
 	l.mu.Unlock()
-	delete(l.live, n)
-	if f != nil {
-		f.Close()
-	}
-	return l.fs.remove(segmentName(n))
+	return errors.Join(s.file.Close(), l.fs.remove(s.String()))
 }
 
 func (l *segLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
-	for _, f := range l.files {
-		errs = append(errs, f.Close())
+	for _, s := range l.segs {
+		errs = append(errs, s.file.Close())
 	}
-	clear(l.files)
+	clear(l.segs)
 	return errors.Join(errs...)
-}
-
-// explainLog turns errors of files into those of the contract.
-func explainLog(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
-	}
-	return err
 }

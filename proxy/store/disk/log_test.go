@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -73,7 +72,7 @@ func removeIndex(t *testing.T, folder string) {
 
 // An index that is gone or damaged is made anew from the log: everything that
 // was not delivered is there, resends are known, and it is told what was lost.
-func TestIndexIsMadeAnew(t *testing.T) {
+func TestPromiseIndexIsMadeAnew(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, folder string){
 		"gone": removeIndex,
 		"garbage": func(t *testing.T, folder string) {
@@ -86,6 +85,7 @@ func TestIndexIsMadeAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			s := open(t, folder, Options{Segment: 20_000, still: true})
+			promises(t, s, "An index that is damaged is made anew from the log: what is not delivered is there")
 			ids := fill(t, s, 0, 60)
 			deliver(t, s, 30)
 			if err := s.tidy(); err != nil {
@@ -103,21 +103,72 @@ func TestIndexIsMadeAnew(t *testing.T) {
 					t.Errorf("%s is not known any more: %v %v", id, a, err)
 				}
 			}
-			if name == "garbage" && (len(s.Notes()) == 0 || !strings.Contains(s.Notes()[0], "Lost: dedup keys")) {
+			if name == "garbage" && (len(s.Notes()) == 0 || !strings.Contains(fmt.Sprint(s.Notes()), "Lost: the dedup keys")) {
 				t.Errorf("it was not told: %q", s.Notes())
 			}
 		})
 	}
 }
 
+// A process that ends while the index is being made anew leaves that to the
+// next one: what stands in copies is not taken for settled.
+func TestIndexIsMadeAnewTwice(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{Segment: 100_000, still: true})
+	var entries []store.Entry
+	for n := range replayGroup + 500 {
+		id := fmt.Sprintf("%06d", n)
+		entries = append(entries, entry(id, id, id, body(id)))
+	}
+	if _, err := s.Admit(t.Context(), time.Now(), entries); err != nil {
+		t.Fatal(err)
+	}
+	before := s.log.last
+	for n := 10_000; s.log.last == before; n++ {
+		fill(t, s, n, 1)
+	}
+	if err := s.tidyBelow(2, 1); err != nil { // every segment is copied
+		t.Fatal(err)
+	}
+	want := holds(t, s)
+	s.Close()
+	removeIndex(t, folder)
+	begun, ended := 0, errors.New("the process ends here")
+	_, err := Open(folder, Options{Segment: 100_000, still: true, replaying: func() error {
+		if begun++; begun == 2 {
+			return ended
+		}
+		return nil
+	}})
+	if !errors.Is(err, ended) {
+		t.Fatalf("Open = %v, want that it ended after its first transaction", err)
+	}
+	s = open(t, folder, Options{Segment: 100_000, still: true})
+	got := holds(t, s)
+	for id := range want {
+		if !got[id] {
+			t.Fatalf("of %d entries %d are there; %s is lost", len(want), len(got), id)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(s.Notes()), "Lost: the dedup keys") {
+		t.Errorf("it was not told: %q", s.Notes())
+	}
+	s.Close()
+	s = open(t, folder, Options{Segment: 100_000, still: true})
+	if len(s.Notes()) != 0 {
+		t.Errorf("a third start notes %q", s.Notes())
+	}
+}
+
 // A flipped byte anywhere, or a file cut anywhere, loses at most the record it
 // lies in, and its place is told.
-func TestDamageIsOneRecordWide(t *testing.T) {
+func TestPromiseDamageIsOneRecordWide(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, Options{still: true})
+	promises(t, s, "Damage loses the entry that it lies in, and is told.")
 	ids := fill(t, s, 0, 5)
 	s.Close()
-	name := filepath.Join(folder, logFolder, segmentName(1))
+	name := filepath.Join(folder, logFolder, liveName(1))
 	whole, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -143,11 +194,11 @@ func TestDamageIsOneRecordWide(t *testing.T) {
 		if there[ids[lost]] {
 			t.Errorf("%s was not noticed to be damaged", ids[lost])
 		}
-		if told != (len(s.Notes()) > 0) || told && !strings.Contains(s.Notes()[0], segmentName(1)+" is damaged at byte") {
+		if told != (len(s.Notes()) > 0) || told && !strings.Contains(s.Notes()[0], liveName(1)+" is damaged at byte") {
 			t.Errorf("told %q", s.Notes())
 		}
 	}
-	for _, at := range []int{0, 4, 8, 12, 16, 20, recordHead, recordHead + 10, size - 20} {
+	for _, at := range []int{0, 4, 8, 12, 16, 20, 24, recordHead, recordHead + 10, size - 20} {
 		for _, n := range []int{0, 2} {
 			t.Run(fmt.Sprintf("flip %d of record %d", at, n), func(t *testing.T) {
 				data := bytes.Clone(whole)
@@ -164,7 +215,7 @@ func TestDamagedBody(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, Options{still: true})
 	fill(t, s, 0, 2)
-	name := filepath.Join(folder, logFolder, segmentName(1))
+	name := filepath.Join(folder, logFolder, liveName(1))
 	whole, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +225,7 @@ func TestDamagedBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	var damage *store.CorruptError
-	if _, err := s.Load(t.Context(), "e0000", nil); !errors.As(err, &damage) || damage.File != segmentName(1) {
+	if _, err := s.Load(t.Context(), "e0000", nil); !errors.As(err, &damage) || damage.File != liveName(1) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Load(t.Context(), "e0001", nil); err != nil {
@@ -225,96 +276,143 @@ func TestThinSegmentsAreEmptied(t *testing.T) {
 	check(open(t, folder, Options{Segment: 20_000}))
 }
 
-// Every operation on a file may fail, once or for a while: what was
-// acknowledged is there, what was not is whole or not at all, and the store
-// goes on by itself.
+// Every operation on a file may fail, for a moment or from then on for a while:
+// what was acknowledged is there, also after a power cut, what was not is whole
+// or not at all, and the store goes on by itself.
 func TestFailingDisk(t *testing.T) {
 	for _, planted := range []error{errIO, syscall.ENOSPC} {
-		for nth := range 25 {
-			fs := newCrashFS()
-			folder := t.TempDir()
-			s, err := Open(folder, Options{Segment: 3_000, files: fs, still: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			fs.fail = func(string) error {
-				if n++; n == nth+1 || n == nth+2 {
-					return planted
-				}
-				return nil
-			}
-			var acked []string
+		for _, lasting := range []int{1, 7} {
 			failed := 0
-			for i := range 12 {
-				id := fmt.Sprintf("e%04d", i)
-				_, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, id, id, body(id))})
-				if err != nil {
-					failed++
-					if planted == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
-						t.Errorf("a full disk is %v", err)
-					}
-					continue
-				}
-				acked = append(acked, id)
+			for nth := 0; nth < 45; nth += stride {
+				failed += failAt(t, planted, nth, lasting)
 			}
-			fs.fail = nil
-			if len(acked)+failed != 12 || failed > 4 || failed == 0 && nth < 12 {
-				t.Errorf("operation %d: %d admitted, %d failed", nth, len(acked), failed)
+			if failed < 20/stride {
+				t.Errorf("%v: only %d operations failed", planted, failed)
 			}
-			there := holds(t, s)
-			for _, id := range acked {
-				if !there[id] {
-					t.Errorf("operation %d: %s is lost", nth, id)
-				}
-			}
-			s.Close()
-			if s, err = Open(folder, Options{Segment: 3_000, files: fs, still: true}); err != nil {
-				t.Fatalf("operation %d: %v", nth, err)
-			}
-			there = holds(t, s)
-			for _, id := range acked {
-				if !there[id] {
-					t.Errorf("operation %d: %s is lost after a restart", nth, id)
-				}
-			}
-			s.Close()
 		}
 	}
 }
 
-// A duplicate is answered only when the first admission is on the disk.
-func TestDuplicateWaitsForTheFirst(t *testing.T) {
+// failAt lets so many operations on files fail from the nth on, and returns
+// how many operations of the store failed by it.
+func failAt(t *testing.T, planted error, nth, lasting int) (failed int) {
+	t.Helper()
 	fs := newCrashFS()
-	s := open(t, t.TempDir(), Options{files: fs, still: true})
-	syncing, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	fs.before(func() {
-		once.Do(func() { close(syncing) })
-		<-release
-	})
-	answered := make(chan string, 2)
-	admit := func(id string) {
-		a, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, "lane", "key", body(id))})
-		if err != nil || a[0].ID != "first" {
-			t.Errorf("%s: %+v %v", id, a, err)
+	l := newLife(t, uint64(nth), mutant{})
+	l.fs = fs
+	if err := l.open(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	fs.plant(func(string) error {
+		if n++; n > nth && n <= nth+lasting {
+			return planted
 		}
-		answered <- id
+		return nil
+	})
+	for range 25 {
+		err := l.step()
+		if err == nil {
+			continue
+		}
+		failed++
+		if !errors.Is(err, planted) || planted == syscall.ENOSPC && !errors.Is(err, store.ErrFull) {
+			t.Errorf("operation %d fails with %v: got %v", nth, planted, err)
+		}
 	}
-	go admit("first")
-	<-syncing
-	go admit("second")
-	for len(s.ops) == 0 { // it waits for the writer
-		runtime.Gosched()
+	fs.plant(nil)
+	for range 2 {
+		if err := errors.Join(l.check(), l.cut()); err != nil {
+			t.Errorf("operation %d of %d fails with %v: %v", nth, n, planted, err)
+		}
 	}
-	select {
-	case id := <-answered:
-		t.Errorf("%s was answered before anything was synced", id)
-	default:
+	if state := l.s.State(); state != "ok" {
+		t.Errorf("operation %d: state %q", nth, state)
 	}
-	close(release)
-	<-answered
-	<-answered
+	l.s.Close()
+	return failed
+}
+
+// A duplicate is answered only when the first admission is on the disk: it is
+// not answered while that is being synced, and not as stored when that fails.
+func TestDuplicateWaitsForTheFirst(t *testing.T) {
+	a := func(id string) store.Entry { return entry(id, "lane", "key", body(id)) }
+	b := func(id string) store.Entry { return versionOf("lane", id, "one") }
+	for _, c := range []struct {
+		entry func(id string) store.Entry
+		fails bool
+	}{{a, false}, {a, true}, {b, false}, {b, true}} {
+		fails := c.fails
+		fs := newCrashFS()
+		planned := make(chan *op, 2)
+		s := open(t, t.TempDir(), Options{files: fs, still: true, planned: func(o *op) { planned <- o }})
+		release := make(chan struct{})
+		fs.before(func() { <-release })
+		answered := make(chan error, 2)
+		admit := func(id string) {
+			a, err := s.Admit(t.Context(), time.Now(), []store.Entry{c.entry(id)})
+			if err == nil && (a[0].ID != "first" || a[0].Duplicate != (id == "second")) {
+				t.Errorf("%s: %+v", id, a)
+			}
+			answered <- err
+		}
+		go admit("first")
+		<-planned
+		go admit("second")
+		if o := <-planned; len(o.records) > 0 {
+			t.Error("the second was taken for a new one")
+		}
+		select {
+		case err := <-answered:
+			t.Errorf("one was answered before anything was synced: %v", err)
+		default:
+		}
+		if fails {
+			fs.mu.Lock()
+			fs.fail = func(op string) error {
+				if op == "sync" {
+					return errIO
+				}
+				return nil
+			}
+			fs.mu.Unlock()
+		}
+		close(release)
+		for range 2 {
+			if err := <-answered; (err != nil) != fails {
+				t.Errorf("the first fails: %v; got %v", fails, err)
+			}
+		}
+	}
+}
+
+// What a process had written when it was killed, and had not synced, is found
+// by the next start. A duplicate of it is acknowledged, so it survives a power
+// cut from then on.
+func TestWhatIsFoundIsSynced(t *testing.T) {
+	folder, fs := t.TempDir(), newCrashFS()
+	start := func() *Store { return open(t, folder, Options{files: fs, still: true}) }
+	s := start()
+	fs.lazy = true
+	ids := fill(t, s, 0, 1)
+	s.Close()
+	fs.lazy = false
+	removeIndex(t, folder) // which had not come so far
+	s = start()
+	e := entry("again", "lane", ids[0], nil)
+	if a, err := s.Admit(t.Context(), time.Now(), []store.Entry{e}); err != nil || a[0] != (store.Admission{ID: ids[0], Duplicate: true}) {
+		t.Fatalf("Admit = %+v, %v", a, err)
+	}
+	s.Close()
+	for seed := range uint64(8) {
+		removeIndex(t, folder)
+		left := fs.crashed(rand.New(rand.NewPCG(seed, 1)))
+		s := open(t, folder, Options{files: left, still: true})
+		if there := holds(t, s); !there[ids[0]] {
+			t.Errorf("seed %d: %v are there", seed, there)
+		}
+		s.Close()
+	}
 }
 
 // Space that others need is left to them.
@@ -330,12 +428,13 @@ func FuzzReadRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	r.finish(1, 0)
 	f.Add(append(bytes.Clone(r.head), r.body...))
 	f.Add([]byte("yq\n\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fs := newCrashFS()
 		cf := &crashFile{fs: fs, data: b}
-		if _, err := readRecord(cf, 0, int64(len(b))); err != nil {
+		if _, err := readRecord(cf, 0, int64(len(b)), true); err != nil {
 			_ = resync(cf, 8, int64(len(b)))
 		}
 	})

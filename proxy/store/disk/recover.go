@@ -1,20 +1,11 @@
 package disk
 
 import (
-	"database/sql"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"yiqiao/proxy/store"
 )
@@ -22,28 +13,20 @@ import (
 // replayGroup is how many records one transaction of the replay takes.
 const replayGroup = 1000
 
-// openIndex opens the index; one that is damaged is put aside and made anew
+// putAside keeps a damaged index under another name, so that it is made anew
 // from the log.
-func (s *Store) openIndex() error {
-	err := s.open()
-	var e *sqlite.Error
-	if err == nil || !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_NOTADB && e.Code()&0xff != sqlite3.SQLITE_CORRUPT {
+func (s *Store) putAside(why error) error {
+	if err := errors.Join(s.closeDatabase(), s.log.close()); err != nil {
 		return err
 	}
-	for _, db := range []*sql.DB{s.readers, s.writer} {
-		if db != nil {
-			db.Close()
-		}
-	}
-	s.readers, s.writer = nil, nil
 	aside := fmt.Sprintf("%s.damaged-%d", fileName, time.Now().Unix())
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Rename(filepath.Join(s.folder, fileName+suffix), filepath.Join(s.folder, aside+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	s.note("the index was damaged (%v) and is made anew from the log; it is kept as %s. Lost: dedup keys of entries whose log files are gone, what was registered at the platform, and what had become of those whose log files are there: they are delivered again", err, aside)
-	return s.open()
+	s.note("the index was damaged (%v); it is kept as %s", why, aside)
+	return nil
 }
 
 func (s *Store) note(format string, args ...any) {
@@ -58,234 +41,235 @@ func (s *Store) Notes() []string { return s.notes }
 // replayed.
 func (s *Store) recover() error {
 	l := s.log
-	ns, err := segments(l.fs)
+	list, err := segments(l.fs)
 	if err != nil {
 		return err
 	}
-	for _, n := range ns {
-		f, err := l.fs.open(segmentName(n))
-		if err != nil {
+	for _, seg := range list {
+		st := &segmentState{segment: seg}
+		if st.file, err = l.fs.open(seg.String()); err != nil {
 			return err
 		}
-		size, err := f.size()
-		if err != nil {
+		l.segs[seg.n], l.last = st, seg.n
+		if st.size, err = st.file.size(); err != nil {
 			return err
 		}
-		l.files[n], l.live[n], l.last = f, &usage{size: size}, n
+		st.synced = st.size
 	}
-	var pos cursor
-	if err := s.writer.QueryRow("SELECT seg, off FROM pos").Scan(&pos.seg, &pos.off); err != nil {
+	if err := s.load(); err != nil {
 		return err
 	}
-	l.last = max(l.last, pos.seg) // no number is used twice
-	if err := s.forgetMissing(ns); err != nil {
+	p := s.db.pos
+	l.last = max(l.last, p.at[live].seg, p.at[dead].seg) // no number is used twice
+	// An index that knows nothing, while segments have gone or it was put aside,
+	// has been lost; else the power went before its first commit was synced.
+	anew := p.anew || p.number == 0 && len(list) > 0 && (list[len(list)-1].n != int64(len(list)) || len(s.notes) > 0)
+	if anew {
+		s.note("the index is made anew from the log. Lost: the dedup keys of entries whose log files are gone, what was registered at the platform, and what had become of those whose log files are there: they are delivered again")
+	}
+	if err := s.forgetMissing(); err != nil {
 		return err
 	}
-	for _, n := range ns {
-		if n < pos.seg {
-			continue
-		}
-		from := int64(0)
-		if n == pos.seg {
-			from = pos.off
-		}
-		if err := s.replay(n, from, n == ns[len(ns)-1]); err != nil {
-			return err
-		}
+	if err := s.replay(list, anew); err != nil {
+		return err
 	}
-	return s.loadCounters()
+	l.number = s.db.pos.number
+	return s.loadUsage()
 }
 
 // forgetMissing removes the rows of segments that are not there: a segment
 // goes only when nothing in it is needed, but the index may have forgotten
 // that at a power cut.
-func (s *Store) forgetMissing(there []int64) error {
-	rows, err := s.writer.Query("SELECT DISTINCT seg FROM entry")
+func (s *Store) forgetMissing() error {
+	usage, err := s.usage()
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	var gone []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		if !slices.Contains(there, n) {
-			gone = append(gone, n)
+	for seg := range usage {
+		if s.log.segs[seg] == nil {
+			gone = append(gone, seg)
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(gone) == 0 {
-		return err
+	if len(gone) == 0 {
+		return nil
 	}
-	tx, err := s.writer.Begin()
+	t, err := s.begin()
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	for _, n := range gone {
-		if _, err := tx.Exec("DELETE FROM entry WHERE seg = ?", n); err != nil {
-			return err
+	for _, seg := range gone {
+		if err = t.forget(seg, usage[seg].entries > 0); err != nil {
+			break
 		}
 	}
-	if _, err := tx.Exec("DELETE FROM lane; INSERT INTO lane(name, head, due) SELECT lane, MIN(seq), 0 FROM entry WHERE dead = 0 GROUP BY lane; UPDATE lane SET due = (SELECT due FROM entry WHERE seq = head)"); err != nil {
+	if err == nil {
+		err = t.commit()
+	}
+	if err != nil {
+		t.rollback()
 		return err
 	}
-	return tx.Commit()
-}
-
-// found is a record of the log that is sound.
-type found struct {
-	meta  meta
-	place place
-	flags uint32
-	end   int64
-}
-
-// replay brings what stands in a segment behind from into the index.
-func (s *Store) replay(n, from int64, last bool) error {
-	f, size := s.log.files[n], s.log.live[n].size
-	for from < size {
-		group, end, damage := scan(f, from, size)
-		if err := s.apply(n, group, end); err != nil {
-			return err
-		}
-		from = end
-		if damage == nil {
-			continue
-		}
-		next := resync(f, end+8, size)
-		switch {
-		case next < 0 && last:
-			// The end of what was being written when the power went.
-			if err := errors.Join(f.Truncate(end), f.sync()); err != nil {
-				return err
-			}
-			s.log.live[n].size = end
-			return nil
-		case next < 0:
-			s.note("%v; nothing sound follows in this file", &store.CorruptError{File: segmentName(n), Offset: end, Err: damage})
-			return nil
-		}
-		s.note("%v; %d bytes were passed over", &store.CorruptError{File: segmentName(n), Offset: end, Err: damage}, next-end)
-		from = next
-	}
+	s.count = t.count
 	return nil
 }
 
-// scan reads up to replayGroup records. damage says why it stopped at end, if
-// not at the end of the file or of the group.
-func scan(f file, from, size int64) (group []found, end int64, damage error) {
-	end = from
-	for len(group) < replayGroup && end < size {
-		r, err := readRecord(f, end, size)
-		if err != nil {
-			return group, end, err
-		}
-		group = append(group, r)
-		end = r.end
-	}
-	return group, end, nil
-}
-
-func readRecord(f file, at, size int64) (r found, err error) {
-	b := make([]byte, recordHead)
-	if _, err := f.ReadAt(b, at); err != nil {
-		return r, err
-	}
-	h, ok := readHead(b)
-	if !ok || at+recordHead+h.meta+h.body > size {
-		return r, errors.New("no record begins here, or it ends beyond the file")
-	}
-	text := make([]byte, h.meta)
-	if _, err := f.ReadAt(text, at+recordHead); err != nil && !errors.Is(err, io.EOF) {
-		return r, err
-	}
-	if crc32.Update(crc32.Checksum(b[8:], castagnoli), castagnoli, text) != h.crc {
-		return r, errors.New("the head's sum does not fit")
-	}
-	if err := json.Unmarshal(text, &r.meta); err != nil {
-		return r, err
-	}
-	r.place = place{off: at + recordHead + h.meta, len: int(h.body), crc: h.bodyCRC}
-	if sum, err := checksum(f, r.place.off, h.body); err != nil || sum != h.bodyCRC {
-		return r, errors.Join(errors.New("the body's sum does not fit"), err)
-	}
-	r.flags, r.end = h.flags, at+h.size()
-	return r, nil
-}
-
-func checksum(f file, off, n int64) (uint32, error) {
-	sum := crc32.New(castagnoli)
-	_, err := io.Copy(sum, io.NewSectionReader(f, off, n))
-	return sum.Sum32(), err
-}
-
-// resync finds the next sound record behind a damaged place; -1 if there is
-// none. Records begin at multiples of 8.
-func resync(f file, from, size int64) int64 {
-	const window = 1 << 20
-	buf := make([]byte, window)
-	for at := padded(from); at < size; at += window {
-		n, _ := f.ReadAt(buf, at)
-		for i := 0; i+4 <= n; i += 8 {
-			if binary.BigEndian.Uint32(buf[i:]) != recordMagic {
-				continue
-			}
-			if _, err := readRecord(f, at+int64(i), size); err == nil {
-				return at + int64(i)
+// forget removes what rows say of a segment.
+func (t *txn) forget(seg int64, used bool) error {
+	if used {
+		for _, text := range []string{
+			"DELETE FROM entry WHERE seg = ?1",
+			"DELETE FROM lane WHERE ?1 > 0",
+			"INSERT INTO lane(name, head, due) SELECT lane, MIN(seq), 0 FROM entry WHERE dead = 0 AND ?1 > 0 GROUP BY lane",
+			"UPDATE lane SET due = (SELECT due FROM entry WHERE seq = head) WHERE ?1 > 0",
+		} {
+			if _, err := t.exec(text, seg); err != nil {
+				return err
 			}
 		}
-	}
-	return -1
-}
-
-// apply writes replayed records into the index, with the position behind them.
-func (s *Store) apply(n int64, group []found, end int64) error {
-	tx, err := s.writer.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	t := &txn{tx: tx, opts: s.opts, log: s.log}
-	for i := range group {
-		r := &group[i]
-		r.place.seg = n
-		if err := t.again(r); err != nil {
+		if err := t.row("SELECT COUNT(*) FILTER (WHERE dead = 0), COALESCE(SUM(size) FILTER (WHERE dead = 0), 0), COUNT(*) FILTER (WHERE dead = 1), COALESCE(SUM(size) FILTER (WHERE dead = 1), 0) FROM entry").
+			Scan(&t.count.ready, &t.count.readyBytes, &t.count.dead, &t.count.deadBytes); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.Exec("UPDATE pos SET seg = ?, off = ?", n, end); err != nil {
-		return err
+	_, err := t.exec("DELETE FROM usage WHERE seg = ?", seg)
+	return err
+}
+
+func (s *Store) usage() (map[int64]counted, error) {
+	rows, err := s.readers.Query("SELECT seg, entries, bytes FROM usage")
+	if err != nil {
+		return nil, err
 	}
-	return tx.Commit()
+	defer rows.Close()
+	usage := map[int64]counted{}
+	for rows.Next() {
+		var n int64
+		var c counted
+		if err := rows.Scan(&n, &c.entries, &c.bytes); err != nil {
+			return nil, err
+		}
+		usage[n] = c
+	}
+	return usage, rows.Err()
+}
+
+func (s *Store) loadUsage() error {
+	usage, err := s.usage()
+	for n, c := range usage {
+		if seg := s.log.segs[n]; seg != nil {
+			seg.entries, seg.bytes = c.entries, c.bytes
+		}
+	}
+	return err
+}
+
+// replay brings into the index what stands in the log behind its position, in
+// the order in which it was written. What a killed process has written may not
+// be synced; that is done first, because duplicates of it are acknowledged.
+func (s *Store) replay(list []segment, anew bool) error {
+	var readers [classes]*logReader
+	for c := range readers {
+		readers[c] = &logReader{store: s, from: s.db.pos.at[c], anew: anew}
+	}
+	for _, seg := range list {
+		if r := readers[seg.class]; seg.n >= r.from.seg {
+			st := s.log.segs[seg.n]
+			if err := st.file.sync(); err != nil {
+				return fmt.Errorf("%s: %w", seg, err)
+			}
+			r.segs = append(r.segs, st)
+		}
+	}
+	for {
+		if s.opts.replaying != nil {
+			if err := s.opts.replaying(); err != nil {
+				return err
+			}
+		}
+		t, err := s.begin()
+		if err != nil {
+			return err
+		}
+		more, err := t.replay(&readers, anew)
+		t.pos.anew = anew && more
+		if err == nil && t.pos == s.db.pos { // nothing new: a full disk can be opened
+			t.rollback()
+			return nil
+		}
+		if err == nil {
+			err = t.commit()
+		}
+		if err != nil {
+			t.rollback()
+			return err
+		}
+		if s.count = t.count; !more {
+			return nil
+		}
+	}
+}
+
+// replay applies the next records of both classes.
+func (t *txn) replay(readers *[classes]*logReader, anew bool) (more bool, err error) {
+	for range replayGroup {
+		var next *logReader
+		for _, r := range readers {
+			head, err := r.peek()
+			if err != nil {
+				return false, err
+			}
+			if head != nil && (next == nil || head[0].number < next.run[0].number) {
+				next = r
+			}
+		}
+		if next == nil {
+			return false, nil
+		}
+		for i := range next.run {
+			if err := t.again(&next.run[i], anew); err != nil {
+				return false, err
+			}
+		}
+		last := &next.run[len(next.run)-1]
+		t.pos.at[next.seg.class] = cursor{next.seg.n, last.end}
+		t.pos.number = max(t.pos.number, last.number)
+		next.run = nil
+	}
+	return true, nil
 }
 
 // again admits a record of the log. A key that is known already belongs to an
 // earlier record of the same event, whose sender was told to come again.
-func (t *txn) again(r *found) error {
+// anew: the index is made from nothing, so nobody knows what was settled.
+func (t *txn) again(r *found, anew bool) error {
 	m := &r.meta
-	res, err := t.tx.Exec("UPDATE entry SET seg = ?, off = ?, crc = ? WHERE id = ?", r.place.seg, r.place.off, r.place.crc, m.ID)
-	if err != nil {
+	moved := r.flags&flagMoved != 0
+	var at place
+	var gone bool
+	err := t.row("SELECT seg, off, size, dead FROM entry WHERE seq = ? AND id = ?", m.Seq, m.ID).Scan(&at.seg, &at.off, &at.len, &gone)
+	if err == nil {
+		if !moved {
+			return nil
+		}
+		return t.againMoved(r, at, gone)
+	}
+	if !errors.Is(err, errNoRows) {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
+	if moved && !anew {
+		return nil // settled since
 	}
 	if len(m.Key) == len(store.Key{}) {
 		var first string
-		err := t.tx.QueryRow("SELECT id FROM key WHERE key = ?", m.Key).Scan(&first)
-		if err == nil && first != m.Replaces && (first != m.ID || r.flags&flagMoved != 0) {
+		err := t.row("SELECT id FROM key WHERE key = ? AND expires > ?", m.Key, m.Admitted).Scan(&first)
+		switch {
+		case err == nil && first != m.Replaces && first != m.ID:
 			return nil
-		}
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		case err != nil && !errors.Is(err, errNoRows):
 			return err
 		}
-		if _, err := t.tx.Exec("INSERT INTO key(key, id, expires) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET id = excluded.id, expires = excluded.expires", m.Key, m.ID, m.Expires); err != nil {
-			return err
-		}
-	} else if r.flags&flagMoved != 0 {
-		if settled, err := t.settledSince(m); settled || err != nil {
+		if err := t.takeKey(m); err != nil {
 			return err
 		}
 	}
@@ -294,5 +278,33 @@ func (t *txn) again(r *found) error {
 			return err
 		}
 	}
-	return t.insert(m, r.place)
+	err = t.insert(m, r.place)
+	if _, used := errors.AsType[*finalError](err); used {
+		return nil // its sender was told so
+	}
+	if err == nil && moved && m.Dead == nil { // younger ones of its lane may have come before the copy
+		_, err = t.exec("UPDATE lane SET head = ?1, due = ?2 WHERE name = ?3 AND head > ?1", m.Seq, m.Admitted, m.Lane)
+	}
+	return err
+}
+
+// againMoved takes a copy's place, and what it knows: that it was buried.
+func (t *txn) againMoved(r *found, at place, gone bool) error {
+	m := &r.meta
+	if _, err := t.exec("UPDATE entry SET seg = ?, off = ?, crc = ? WHERE seq = ?", r.place.seg, r.place.off, r.place.crc, m.Seq); err != nil {
+		return err
+	}
+	t.use(at, -1)
+	t.came(r.place)
+	if m.Dead == nil || gone {
+		return nil
+	}
+	if _, err := t.exec("UPDATE entry SET dead = 1, attempts = ?, class = ?, reason = ? WHERE seq = ?", m.Attempts, string(m.Dead.Class), m.Dead.Text, m.Seq); err != nil {
+		return err
+	}
+	t.count.ready--
+	t.count.readyBytes -= int64(at.len)
+	t.count.dead++
+	t.count.deadBytes += int64(at.len)
+	return t.advance(m.Admitted, m.Lane)
 }

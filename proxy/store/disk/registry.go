@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -16,16 +17,14 @@ import (
 //
 // An acceptance is as durable as the end of its entry, with which it is one
 // transaction: a power cut that takes one back takes the other back too, and
-// the entry is delivered again.
+// the entry is delivered again. A replay compares no versions: each was new
+// when it came, and what had become of those before it may be forgotten.
 const registrySchema = `
-BEGIN IMMEDIATE;
 CREATE TABLE registering(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 CREATE INDEX registering_key ON registering(key, seq);
 CREATE TABLE registration(key BLOB PRIMARY KEY, digest BLOB NOT NULL, id TEXT NOT NULL, accepted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER registering_gone AFTER DELETE ON entry BEGIN DELETE FROM registering WHERE seq = OLD.seq; END;
 CREATE TRIGGER registering_dead AFTER UPDATE OF dead ON entry WHEN NEW.dead = 1 BEGIN DELETE FROM registering WHERE seq = OLD.seq; END;
-PRAGMA user_version = 2;
-COMMIT;
 `
 
 // metaRegistry is what the log says of a registration.
@@ -41,58 +40,82 @@ func registryOf(e *store.Entry) metaRegistry {
 	return metaRegistry{e.Registers.Key[:], e.Digest[:]}
 }
 
-// unchanged returns the id of the latest version of what is registered, if it
-// is the same.
-func (t *txn) unchanged(r *metaRegistry) (string, error) {
-	var id string
-	var digest []byte
-	err := t.tx.QueryRow("SELECT e.id, r.digest FROM registering r JOIN entry e ON e.seq = r.seq WHERE r.key = ? ORDER BY r.seq DESC LIMIT 1", r.Registers).Scan(&id, &digest)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = t.tx.QueryRow("SELECT id, digest FROM registration WHERE key = ?", r.Registers).Scan(&id, &digest)
-	}
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return "", nil
-	case err != nil || string(digest) != string(r.Digest):
-		return "", err
-	}
-	return id, nil
+// version is one of what is registered.
+type version struct {
+	op     *op // nil: it is committed
+	id     string
+	digest store.Key
 }
 
-// register notes that the entry seq registers something.
-func (t *txn) register(seq int64, r *metaRegistry) error {
-	if r.Registers == nil {
+// versions are what is on its way of them. Unlike a key's first entry, the
+// newest counts; when it fails, it is the one before it.
+type versions map[store.Key][]version
+
+// enter notes a version that is newer than all others.
+func (v versions) enter(ref store.Key, newest version) { v[ref] = append(v[ref], newest) }
+
+// land takes out those of an operation.
+func (v versions) land(ref store.Key, o *op) {
+	left := slices.DeleteFunc(v[ref], func(one version) bool { return one.op == o })
+	if v[ref] = left; len(left) == 0 {
+		delete(v, ref)
+	}
+}
+
+// latest is the newest version of what is registered, if there is one.
+//
+// All that is on its way is newer than all rows, because the writer is alone
+// and the committer keeps its order; and none of it is settled, because nobody
+// claims what is not committed, and settlements pass the committer too. Without
+// any, it is what the rows said when the group was begun. A settlement since
+// then is later than the admission, which had not been answered: a duplicate
+// may name a version that is buried meanwhile, as if it had come just before.
+func (f *flight) latest(ref store.Key) (v version, ok bool) {
+	f.Lock()
+	defer f.Unlock()
+	if flying := f.versions[ref]; len(flying) > 0 {
+		return flying[len(flying)-1], true
+	}
+	v, ok = f.known[ref]
+	return v, ok
+}
+
+// newVersion says whether what an entry registers is to be admitted, and notes
+// it then; or else which version it repeats.
+func (f *flight) newVersion(o *op, m *meta, again bool) (first version, isNew bool) {
+	ref, digest := store.Key(m.Registers), store.Key(m.Digest)
+	if v, ok := f.latest(ref); ok && v.digest == digest && !again {
+		return v, false
+	}
+	f.Lock()
+	defer f.Unlock()
+	f.versions.enter(ref, version{o, m.ID, digest})
+	return first, true
+}
+
+// latestOf asks for the latest versions that are committed: the newest that
+// waits, or else what was accepted last.
+const latestOf = `WITH k(key) AS (VALUES(?)%s)
+	SELECT k.key, COALESCE(e.id, a.id), COALESCE(r.digest, a.digest) FROM k
+	LEFT JOIN registering r ON r.seq = (SELECT MAX(seq) FROM registering WHERE key = k.key)
+	LEFT JOIN entry e ON e.seq = r.seq
+	LEFT JOIN registration a ON a.key = k.key
+	WHERE COALESCE(e.id, a.id) IS NOT NULL`
+
+// register notes that an entry registers something.
+func (t *txn) register(m *meta) error {
+	if m.Registers == nil {
 		return nil
 	}
-	_, err := t.tx.Exec("INSERT INTO registering(seq, key, digest) VALUES(?, ?, ?)", seq, r.Registers, r.Digest)
+	_, err := t.exec("INSERT INTO registering(seq, key, digest) VALUES(?, ?, ?)", m.Seq, m.Registers, m.Digest)
 	return err
 }
 
 // accept notes what the entry seq registers, if anything, as accepted.
 func (t *txn) accept(now time.Time, seq int64) error {
-	_, err := t.tx.Exec(`INSERT OR REPLACE INTO registration(key, digest, id, accepted)
+	_, err := t.exec(`INSERT OR REPLACE INTO registration(key, digest, id, accepted)
 		SELECT r.key, r.digest, e.id, ? FROM registering r JOIN entry e ON e.seq = r.seq WHERE r.seq = ?`, nanos(now), seq)
 	return err
-}
-
-// registry finds what an entry registers, for the copy of its record.
-func (t *txn) registry(m *meta) error {
-	err := t.tx.QueryRow("SELECT r.key, r.digest FROM registering r JOIN entry e ON e.seq = r.seq WHERE e.id = ?", m.ID).Scan(&m.Registers, &m.Digest)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	return err
-}
-
-// settledSince tells of the copy of a record without a key, whose entry is
-// gone, whether that was settled. What registers something was if it, or a
-// later version, was accepted; the index may have been made anew meanwhile.
-func (t *txn) settledSince(m *meta) (settled bool, err error) {
-	if m.Registers == nil {
-		return true, nil
-	}
-	err = t.tx.QueryRow("SELECT EXISTS(SELECT 1 FROM registration WHERE key = ? AND id >= ?)", m.Registers, m.ID).Scan(&settled)
-	return settled, err
 }
 
 // Registered implements store.Store.
@@ -133,24 +156,24 @@ func (s *Store) Hasten(ctx context.Context, now time.Time, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return s.do(ctx, 0, func(t *txn) error {
+	return s.do(ctx, &op{apply: func(t *txn, _ *op) error {
 		for _, id := range ids {
 			if err := t.hasten(nanos(now), id); err != nil {
 				return fmt.Errorf("hasten entry %q: %w", id, err)
 			}
 		}
 		return nil
-	})
+	}})
 }
 
 func (t *txn) hasten(now int64, id string) error {
 	var seq int64
-	err := t.tx.QueryRow("UPDATE entry SET due = ?1 WHERE id = ?2 AND dead = 0 AND due > ?1 RETURNING seq", now, id).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := t.row("UPDATE entry SET due = ?1 WHERE id = ?2 AND dead = 0 AND due > ?1 RETURNING seq", now, id).Scan(&seq)
+	if errors.Is(err, errNoRows) {
 		return nil
 	}
 	if err == nil {
-		_, err = t.tx.Exec("UPDATE lane SET due = ? WHERE head = ?", now, seq)
+		_, err = t.exec("UPDATE lane SET due = ? WHERE head = ?", now, seq)
 	}
 	return err
 }

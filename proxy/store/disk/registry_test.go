@@ -1,8 +1,11 @@
 package disk
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +18,7 @@ func laneRef(lane string) store.Ref {
 	return ref
 }
 
-func version(id, lane, digest string) store.Entry {
+func versionOf(lane, id, digest string) store.Entry {
 	e := entry(id, lane, "", body(id))
 	e.Registers = laneRef(lane)
 	copy(e.Digest[:], digest)
@@ -29,6 +32,21 @@ func (l *life) version(e store.Entry) store.Entry {
 	return e
 }
 
+// admitted remembers what was acknowledged.
+func (l *life) admitted(e store.Entry) {
+	l.acked[e.ID] = e.Key
+	if e.Registers != (store.Ref{}) && e.Dead == nil {
+		l.latest[e.Lane] = append(l.latest[e.Lane], e)
+	}
+}
+
+// mayBe remembers a version of which nobody knows whether it is there.
+func (l *life) mayBe(e store.Entry) {
+	if e.Registers != (store.Ref{}) && e.Dead == nil {
+		l.doubt[e.Lane] = append(l.doubt[e.Lane], e)
+	}
+}
+
 // accept remembers what was told to be accepted.
 func (l *life) accept(c store.Claim) {
 	r, err := l.s.Registered(l.t.Context(), []store.Ref{laneRef(c.Lane)})
@@ -40,52 +58,60 @@ func (l *life) accept(c store.Claim) {
 	}
 }
 
-// checkRegistry proves that an acceptance is known, or its entry is there and
-// will be delivered again; and that the newest version is known as such.
-func (l *life) checkRegistry(there map[string]bool) error {
-	for lane, e := range l.latest {
-		r, err := l.s.Registered(l.t.Context(), []store.Ref{e.Registers})
-		if err != nil {
-			return err
-		}
-		if id := l.known[lane]; id != "" && r[0].AcceptedID < id && !there[id] {
-			return fmt.Errorf("that %s was accepted is forgotten: %+v", id, r[0])
-		}
-		if there[e.ID] && r[0].Waiting == "" {
-			return fmt.Errorf("%s waits, but not as a registration", e.ID)
-		}
-		again := e
-		again.ID = "again-" + e.ID
-		if a, err := l.s.Admit(l.t.Context(), l.now, []store.Entry{again}); err != nil || a[0] != (store.Admission{ID: e.ID, Duplicate: true}) {
-			return fmt.Errorf("the newest version %s is not known as such: %+v, %v", e.ID, a, err)
-		}
+// bury forgets a version: the one before it is the latest, unless there is one
+// after it. It may fail, or be taken back by a power cut when there was no room
+// for the copy. That it was accepted was taken back, or it would not be here.
+func (l *life) bury(c store.Claim) {
+	if l.known[c.Lane] == c.ID {
+		delete(l.known, c.Lane)
 	}
-	return nil
+	l.latest[c.Lane] = slices.DeleteFunc(l.latest[c.Lane], func(e store.Entry) bool {
+		if e.ID == c.ID {
+			l.mayBe(e)
+		}
+		return e.ID == c.ID
+	})
 }
 
-// A store of before the registry gets one, and its entries stay.
-func TestRegistryOfAnOlderStore(t *testing.T) {
-	folder := t.TempDir()
-	s := open(t, folder, Options{})
-	ids := fill(t, s, 0, 3)
-	if _, err := s.writer.Exec("DROP TRIGGER registering_gone; DROP TRIGGER registering_dead; DROP TABLE registering; DROP TABLE registration; PRAGMA user_version = 1"); err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	s = open(t, folder, Options{})
-	if there := holds(t, s); len(there) != len(ids) {
-		t.Fatalf("%d entries are there, want %d", len(there), len(ids))
-	}
-	deliver(t, s, 3)
-	for _, want := range []bool{false, true} {
-		a, err := s.Admit(t.Context(), time.Now(), []store.Entry{version(store.NewID(time.Now()), "lane", "one")})
-		if err != nil || a[0].Duplicate != want {
-			t.Fatalf("Admit = %+v, %v, want duplicate %t", a, err, want)
-		}
-		if !want {
-			deliver(t, s, 1)
+// checkRegistry proves that an acceptance is known, or its entry is there and
+// will be delivered again; and that the newest version is known as such.
+func (l *life) checkRegistry(there map[string]store.State) error {
+	for n := range 5 {
+		lane := fmt.Sprint("lane", n)
+		if err := l.checkLane(lane, there); err != nil {
+			return err
 		}
 	}
+	return l.checkLane("lane", there)
+}
+
+func (l *life) checkLane(lane string, there map[string]store.State) error {
+	r, err := l.s.Registered(l.t.Context(), []store.Ref{laneRef(lane)})
+	if err != nil {
+		return err
+	}
+	if id := l.known[lane]; id != "" && r[0].AcceptedID < id && there[id] != store.Ready {
+		return fmt.Errorf("that %s was accepted is forgotten: %+v", id, r[0])
+	}
+	versions := slices.Clone(l.latest[lane])
+	for _, e := range l.doubt[lane] {
+		if there[e.ID] == store.Ready || r[0].AcceptedID == e.ID {
+			versions = append(versions, e)
+		}
+	}
+	if len(versions) == 0 {
+		return nil
+	}
+	e := slices.MaxFunc(versions, func(a, b store.Entry) int { return strings.Compare(a.ID, b.ID) })
+	if there[e.ID] == store.Ready && r[0].Waiting == "" {
+		return fmt.Errorf("%s waits, but not as a registration", e.ID)
+	}
+	again := e
+	again.ID = "again-" + e.ID
+	if a, err := l.s.Admit(l.t.Context(), l.now, []store.Entry{again}); err != nil || a[0] != (store.Admission{ID: e.ID, Duplicate: true}) {
+		return fmt.Errorf("the newest version %s is not known as such: %+v, %v", e.ID, a, err)
+	}
+	return nil
 }
 
 // A registration that waits is one still when its record was moved to another
@@ -95,7 +121,7 @@ func TestRegistrationsAreMadeAnew(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, Options{Segment: 20_000, still: true})
 	now := time.Now()
-	accepted := version("v0000", "accepted", "one")
+	accepted := versionOf("accepted", "v0000", "one")
 	if _, err := s.Admit(t.Context(), now, []store.Entry{accepted}); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +129,7 @@ func TestRegistrationsAreMadeAnew(t *testing.T) {
 	var waiting []store.Entry
 	for i := range 10 {
 		fill(t, s, i*20, 20)
-		e := version(fmt.Sprintf("w%04d", i), fmt.Sprintf("lane %d", i), "one")
+		e := versionOf(fmt.Sprintf("lane %d", i), fmt.Sprintf("w%04d", i), "one")
 		if _, err := s.Admit(t.Context(), now, []store.Entry{e}); err != nil {
 			t.Fatal(err)
 		}
@@ -144,5 +170,115 @@ func TestRegistrationsAreMadeAnew(t *testing.T) {
 	accepted.ID = "v0001"
 	if a, err := s.Admit(t.Context(), now, []store.Entry{accepted}); err != nil || a[0].Duplicate {
 		t.Errorf("Admit of what is not known any more = %+v, %v", a, err)
+	}
+}
+
+// Versions are told apart by what is on its way, in the order in which the
+// writer has planned it; when that fails, nothing of it is remembered.
+func TestVersionsOnTheirWay(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		fs := newCrashFS()
+		planned := make(chan *op, 1)
+		s := open(t, t.TempDir(), Options{files: fs, still: true, planned: func(o *op) { planned <- o }})
+		release := make(chan struct{})
+		fs.before(func() { <-release })
+		steps := []struct {
+			id, digest, first string // first: that it repeats
+			again             bool
+			rests             int // on how many operations
+		}{{id: "1", digest: "a"}, {id: "2", digest: "b"}, {id: "3", digest: "b", first: "2", rests: 1}, {id: "4", digest: "a"},
+			{id: "5", digest: "a", again: true}, {id: "6", digest: "a", first: "5", rests: 1}}
+		answers := make(chan error, len(steps))
+		for _, c := range steps {
+			e := versionOf("lane", c.id, c.digest)
+			e.Again = c.again
+			want := store.Admission{ID: cmp.Or(c.first, c.id), Duplicate: c.first != ""}
+			go func() {
+				a, err := s.Admit(t.Context(), time.Now(), []store.Entry{e})
+				if err == nil && a[0] != want {
+					t.Errorf("got %+v, want %+v", a[0], want)
+				}
+				answers <- err
+			}()
+			if o := <-planned; len(o.after) != c.rests || (len(o.records) == 0) != want.Duplicate {
+				t.Errorf("%s: %d records, rests on %d", c.id, len(o.records), len(o.after))
+			}
+		}
+		if fails {
+			fs.plant(func(op string) error {
+				if op == "sync" {
+					return errIO
+				}
+				return nil
+			})
+		}
+		close(release)
+		for range steps {
+			if err := <-answers; (err != nil) != fails {
+				t.Errorf("syncs fail: %t, got %v", fails, err)
+			}
+		}
+		fs.plant(nil)
+		s.flight.Lock()
+		if n := len(s.flight.versions); n > 0 {
+			t.Errorf("%d are still on their way", n)
+		}
+		s.flight.Unlock()
+		go func() { <-planned }()
+		a, err := s.Admit(t.Context(), time.Now(), []store.Entry{versionOf("lane", "7", "a")})
+		want := store.Admission{ID: "5", Duplicate: true}
+		if fails {
+			want = store.Admission{ID: "7"}
+		}
+		if err != nil || a[0] != want {
+			t.Errorf("syncs fail: %t, then got %+v, %v, want %+v", fails, a, err, want)
+		}
+	}
+}
+
+// The copy of an older version stands behind a younger one in the log. When the
+// index is made anew, the older one is still delivered first.
+func TestOrderIsMadeAnew(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Options{Segment: 20_000, still: true})
+	admit := func(e store.Entry) {
+		t.Helper()
+		if _, err := s.Admit(t.Context(), time.Now(), []store.Entry{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, s, 0, 20)
+	deliver(t, s, 20)
+	admit(versionOf("lane", "v1", "one"))
+	before := s.log.last
+	for n := 20; s.log.last == before; n++ {
+		fill(t, s, n, 1)
+	}
+	admit(versionOf("lane", "v2", "two"))
+	var moved place
+	if err := s.readers.QueryRow("SELECT seg FROM entry WHERE id = 'v1'").Scan(&moved.seg); err != nil || moved.seg != before {
+		t.Fatalf("v1 lies in %d, want %d, %v", moved.seg, before, err)
+	}
+	if err := s.tidyBelow(2, 1); err != nil { // every segment
+		t.Fatal(err)
+	}
+	if err := s.readers.QueryRow("SELECT seg FROM entry WHERE id = 'v1'").Scan(&moved.seg); err != nil || moved.seg == before {
+		t.Fatalf("v1 was not moved: %v", err)
+	}
+	s.Close()
+	removeIndex(t, folder)
+	s = open(t, folder, Options{Segment: 20_000})
+	for _, want := range []string{"v1", "v2"} {
+		claims, err := s.Claim(t.Context(), time.Now().Add(time.Minute), store.Want{Max: 1 << 10, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(claims, func(c store.Claim) bool { return c.Lane == "lane" })
+		if i < 0 || claims[i].ID != want {
+			t.Fatalf("the head is not %s: %+v", want, claims)
+		}
+		if err := s.Settle(t.Context(), time.Now(), claims[i], store.Outcome{Do: store.Delivered}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

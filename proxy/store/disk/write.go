@@ -2,30 +2,44 @@ package disk
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"maps"
+	"runtime"
 	"sync/atomic"
-	"syscall"
-	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
-	"yiqiao/proxy/store"
 )
 
-// One transaction takes at most so many operations and bytes of bodies.
+// A group, which the writer plans at once, has at most so many operations and
+// bytes of bodies; one write has at most so many bytes.
 const (
 	groupOps   = 256
 	groupBytes = 64 << 20
+	writeBytes = 16 << 20
 )
 
-// op is one operation that waits for the writer.
+// op is one operation on its way: the writer plans it and writes its records,
+// the committer makes them durable and applies it, and then whoever waits is
+// answered. One without records and plan goes to the committer at once.
+//
+// Both goroutines take all that came while they were busy, so a slow sync is
+// shared by all that was written meanwhile.
 type op struct {
-	run   func(t *txn) error
-	bytes int
+	bytes   int
+	class   class
+	records []record // one run of the log: all of them or none
+	moves   bool     // the records are copies, and no run
+	// plan, in the writer, decides what of the records is needed.
+	plan func(o *op) error
+	// apply, in the committer, changes the rows. It may be run again.
+	apply func(t *txn, o *op) error
+
+	old     string // dead letter that it removes
+	planned int64  // bytes of bodies, until it has landed
+	seg     *segmentState
+	at      []place // of the records
+	number  int64   // of the last record
+	after   []*op   // on their way before it, whose entries its duplicates name
+	err     error
+	// The committer's own.
+	applied, answered bool
+
 	state atomic.Int32 // queued, then taken or given up
 	done  chan error
 }
@@ -39,8 +53,12 @@ const (
 // do hands an operation to the writer and waits until it is durable. When ctx
 // ends first, the operation is given up, unless the writer has begun with it:
 // then do waits, because the operation reads the caller's buffers.
-func (s *Store) do(ctx context.Context, bytes int, run func(t *txn) error) error {
-	o := &op{run: run, bytes: bytes, done: make(chan error, 1)}
+func (s *Store) do(ctx context.Context, o *op) error {
+	o.done = make(chan error, 1)
+	if o.plan == nil && len(o.records) == 0 {
+		s.written <- []*op{o}
+		return <-o.done
+	}
 	select {
 	case s.ops <- o:
 	case <-ctx.Done():
@@ -59,183 +77,118 @@ func (s *Store) do(ctx context.Context, bytes int, run func(t *txn) error) error
 
 // write is the writer goroutine.
 func (s *Store) write() {
-	defer close(s.ended)
-	tick := time.NewTicker(tidyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case first, ok := <-s.ops:
-			if !ok {
-				return
-			}
-			s.serve(s.gather(first))
-		case <-tick.C:
-			if s.opts.still {
-				continue
-			}
-			// What cannot be tidied now is tried again; nothing depends on it.
-			_ = s.tidy()
+	defer close(s.written)
+	for first := range s.ops {
+		if ops := s.gather(first); len(ops) > 0 {
+			s.plan(ops)
+			s.written <- ops
 		}
 	}
 }
 
-// serve commits a group and answers its operations.
-func (s *Store) serve(group []*op) {
-	errs, err := s.commit(group)
-	if err != nil && len(group) > 1 {
-		// One of them may be to blame (the disk is full): each by itself.
-		for _, o := range group {
-			one, err := s.commit([]*op{o})
-			o.done <- errors.Join(one[0], err)
-		}
-		return
-	}
-	for i, o := range group {
-		o.done <- errors.Join(errs[i], err)
-	}
-}
-
-// gather takes what waits, without waiting for more.
+// gather takes what waits. Whoever was answered just now may be about to come
+// again: they are let run first, so that groups are large.
 func (s *Store) gather(first *op) []*op {
-	var group []*op
+	var ops []*op
 	bytes := 0
+	runtime.Gosched()
 	for o := first; ; {
 		if o.state.CompareAndSwap(queued, taken) {
-			group = append(group, o)
+			ops = append(ops, o)
 			bytes += o.bytes
 		}
-		if len(group) >= groupOps || bytes >= groupBytes {
-			return group
+		if len(ops) >= groupOps || bytes >= groupBytes {
+			return ops
 		}
 		select {
 		case next, ok := <-s.ops:
 			if !ok {
-				return group
+				return ops
 			}
 			o = next
 		default:
-			return group
+			return ops
 		}
 	}
 }
 
-// commit runs a group in one transaction. errs are those of the operations,
-// each of which changed nothing; err is that of the transaction: then none
-// changed anything.
-//
-// The log is synced before the index is committed. The index's commit is not
-// synced: after a power cut the index is as it was some commits ago, and the
-// log is replayed from there.
-func (s *Store) commit(group []*op) (errs []error, err error) {
-	errs = make([]error, len(group))
-	if len(group) == 0 {
-		return errs, nil
-	}
-	tx, err := s.writer.Begin()
-	if err != nil {
-		return errs, explain(err)
-	}
-	t := &txn{tx: tx, count: s.counters(), opts: s.opts, log: s.log, at: s.log.cursor()}
-	for i, o := range group {
-		if errs[i], err = t.attempt(o); err != nil {
-			break
+// plan resolves duplicates, gives out places and writes.
+func (s *Store) plan(ops []*op) {
+	err := s.flight.look(s, ops)
+	var batches [classes]*batch
+	for _, o := range ops {
+		if o.err = err; o.plan != nil && o.err == nil {
+			o.err = o.plan(o)
+		}
+		if o.err == nil && len(o.records) > 0 {
+			o.err = s.place(&batches, o)
+		}
+		if s.opts.planned != nil {
+			s.opts.planned(o)
 		}
 	}
-	if err == nil {
-		err = t.finish()
+	for _, b := range batches {
+		s.flush(b)
 	}
-	if err != nil {
-		_ = tx.Rollback()
-		return make([]error, len(group)), explain(err)
-	}
-	for p, n := range t.used {
-		s.log.count(p, n)
-	}
-	s.mu.Lock()
-	s.count = t.count
-	s.commits++
-	s.mu.Unlock()
-	return errs, nil
 }
 
-func (s *Store) counters() counters {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.count
-}
-
-// txn is a transaction under way, with what it will write to the log.
-type txn struct {
-	tx      *sql.Tx
-	count   counters
-	opts    Options
-	log     *segLog
-	at      cursor
-	records []planned
-	used    map[place]int // bodies that came (1) or went (-1)
-}
-
-// append plans a record and tells where its body will stand.
-func (t *txn) append(r *record) place {
-	t.log.next(&t.at, r.size())
-	t.records = append(t.records, planned{*r, t.at})
-	p := place{t.at.seg, t.at.off + int64(len(r.head)), len(r.body), r.crc}
-	t.at.off += r.size()
-	return p
-}
-
-func (t *txn) use(p place, n int) {
-	if t.used == nil {
-		t.used = map[place]int{}
+// place puts an operation's records into the batch of its class.
+func (s *Store) place(batches *[classes]*batch, o *op) error {
+	n := int64(0)
+	for i := range o.records {
+		n += o.records[i].size()
 	}
-	t.used[p] += n
-}
-
-// attempt runs one operation so that its failure undoes it alone. broken is
-// an error that ends the whole transaction.
-func (t *txn) attempt(o *op) (failed, broken error) {
-	if _, err := t.tx.Exec("SAVEPOINT op"); err != nil {
-		return nil, err
+	b := batches[o.class]
+	if b != nil && (b.size >= writeBytes || b.off+b.size+n > s.log.limit) {
+		s.flush(b)
+		b = nil
 	}
-	before := *t
-	before.used = maps.Clone(t.used)
-	failed = o.run(t)
-	if failed == nil {
-		_, broken = t.tx.Exec("RELEASE op")
-		return nil, broken
-	}
-	*t = before
-	_, broken = t.tx.Exec("ROLLBACK TO op; RELEASE op")
-	return explain(failed), broken
-}
-
-// finish writes and syncs the log, then commits the index with the position up
-// to which it knows the log.
-func (t *txn) finish() error {
-	if len(t.records) > 0 {
-		if err := t.log.write(t.records); err != nil {
-			return explainLog(err)
+	if b == nil {
+		seg, err := s.log.next(o.class, n)
+		if err != nil {
+			s.health.log(err)
+			batches[o.class] = nil
+			return explain(err)
 		}
-		if _, err := t.tx.Exec("UPDATE pos SET seg = ?, off = ?", t.at.seg, t.at.off); err != nil {
-			return err
+		b = &batch{seg: seg, off: seg.size}
+		batches[o.class] = b
+	}
+	b.add(s.log, o)
+	return nil
+}
+
+// flush writes a batch; what fails is answered by the committer.
+func (s *Store) flush(b *batch) {
+	if b == nil {
+		return
+	}
+	if err := s.log.write(b); err != nil {
+		s.health.log(err)
+		for _, o := range b.ops {
+			o.err = explain(err)
 		}
 	}
-	return t.tx.Commit()
 }
 
-// explain turns the errors of SQLite into those of the contract.
-func explain(err error) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
-		switch e.Code() & 0xff {
-		case sqlite3.SQLITE_FULL:
-			return fmt.Errorf("%w: %w", store.ErrFull, err)
-		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-			return fmt.Errorf("the database is damaged; move the file away to start afresh, keep it for recovery: %w", err)
+// sync makes durable what operations have written; those for which that fails
+// are marked.
+func (s *Store) sync(ops []*op) {
+	ends := map[*segmentState]int64{}
+	for _, o := range ops {
+		if n := len(o.at); n > 0 && o.err == nil {
+			ends[o.seg] = o.at[n-1].off + int64(o.at[n-1].len)
 		}
 	}
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	failed := map[*segmentState]error{}
+	for seg, end := range ends {
+		err := s.log.sync(seg, padded(end))
+		if s.health.log(err); err != nil {
+			failed[seg] = explain(err)
+		}
 	}
-	return err
+	for _, o := range ops {
+		if err := failed[o.seg]; err != nil && o.err == nil {
+			o.err = err
+		}
+	}
 }

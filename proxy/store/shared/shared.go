@@ -360,11 +360,11 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
 	return st, err
 }
 
-// State says "ok", or "degraded: " and what is wrong now.
+// State implements store.Store. What is wrong with the disk comes first.
 func (s *Store) State() string {
 	var wrong []string
-	if l, ok := s.Local.(interface{ State() string }); ok && l.State() != "ok" {
-		wrong = append(wrong, l.State())
+	if l := s.Local.State(); l != "ok" {
+		wrong = append(wrong, l)
 	}
 	if away := s.isAway(); away != nil {
 		wrong = append(wrong, fmt.Sprintf("degraded: the keys that replicas share are out of reach: %v", away))

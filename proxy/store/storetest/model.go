@@ -365,6 +365,10 @@ func (m *Model) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
 }
 
 // Promise implements store.Store.
+// State implements store.Store.
+func (m *Model) State() string { return "ok" }
+
+// Promise implements store.Store.
 func (m *Model) Promise() string { return "nothing survives the end of the process" }
 
 // Close implements store.Store.
