@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -120,7 +121,7 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		e := &entries[i]
 		*e = store.Entry{
 			ID: store.NewID(q.Received), Lane: lane(g, rec, q.Received), Group: rec.Device,
-			Key: p.vault.key(iface, rec.Device, rec.Time, rec.Distinct), KeyTTL: g.Config.Dedup.Window,
+			Key: p.vault.key(iface, rec.Device, rec.Time, rec.Distinct), KeyTTL: cmp.Or(rec.Mapping.Window, g.Config.Dedup.Window),
 			Labels: store.Labels{Source: s.Name, Mapping: rec.Mapping.Name, Interface: iface, Device: w.result.Device, Generation: name},
 		}
 		if e.Labels.Device == "" {

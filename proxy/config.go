@@ -22,16 +22,16 @@ import (
 
 // Config is yiqiao.yaml. Every key but those of platform has a default.
 type Config struct {
-	Listen   string            `yaml:"listen"`
-	Platform PlatformConfig    `yaml:"platform"`
-	Store    StoreConfig       `yaml:"store"`
-	Dedup    DedupConfig       `yaml:"dedup"`
-	Dead     DeadConfig        `yaml:"dead"`
-	Sources  []string          `yaml:"sources"`
-	Tables   map[string]string `yaml:"tables"`
-	Admin    AdminConfig       `yaml:"admin"`
-	Limits   LimitsConfig      `yaml:"limits"`
-	Log      LogConfig         `yaml:"log"`
+	Listen   string                 `yaml:"listen"`
+	Platform PlatformConfig         `yaml:"platform"`
+	Store    StoreConfig            `yaml:"store"`
+	Dedup    DedupConfig            `yaml:"dedup"`
+	Dead     DeadConfig             `yaml:"dead"`
+	Sources  []string               `yaml:"sources"`
+	Tables   map[string]TableConfig `yaml:"tables"`
+	Admin    AdminConfig            `yaml:"admin"`
+	Limits   LimitsConfig           `yaml:"limits"`
+	Log      LogConfig              `yaml:"log"`
 
 	sourceAt map[string]transform.Problem // where each source is named
 }
@@ -69,6 +69,22 @@ type PlatformConfig struct {
 	Quirks   []string `yaml:"quirks"`
 
 	Dictionaries DictionariesConfig `yaml:"dictionaries"`
+}
+
+// TableConfig is a table's file, and the columns that its rows are found by: a
+// text is the file, whose first column is the key.
+type TableConfig struct {
+	File string   `yaml:"file"`
+	Key  []string `yaml:"key"`
+}
+
+// UnmarshalYAML reads "tables/devices.csv" or {file: …, key: [building, door]}.
+func (c *TableConfig) UnmarshalYAML(read func(any) error) error {
+	if read(&c.File) == nil {
+		return nil
+	}
+	type plain TableConfig
+	return read((*plain)(c))
 }
 
 // DictionariesConfig says how the platform's own dictionaries are come by

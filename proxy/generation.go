@@ -148,20 +148,20 @@ func (s Site) unused(cfg *Config) (ps transform.Problems) {
 // without columns.
 func (s Site) Tables(cfg *Config) (tables []*transform.Table, ps transform.Problems) {
 	for _, name := range tableNames(cfg.Tables) {
-		file := inside(s.Dir, cfg.Tables[name])
+		file := inside(s.Dir, cfg.Tables[name].File)
 		data, err := os.ReadFile(file)
 		if err != nil {
 			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
 			tables = append(tables, &transform.Table{Name: name, File: file})
 			continue
 		}
-		t, more := transform.ParseTable(name, file, data)
+		t, more := transform.ParseTable(name, file, data, cfg.Tables[name].Key...)
 		tables, ps = append(tables, t), append(ps, more...)
 	}
 	return tables, ps
 }
 
-func tableNames(m map[string]string) []string {
+func tableNames(m map[string]TableConfig) []string {
 	var names []string
 	for n := range m {
 		names = append(names, n)

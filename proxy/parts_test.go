@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -238,7 +239,12 @@ func TestConfig(t *testing.T) {
 	if want := (StoreConfig{Disk: "data", Dedup: "redis://y", Key: "k", Prefix: "p", Partitions: 4, Replicas: 1, MaxBytes: 20 << 30}); len(ps) > 0 || c.Store != want || c.Dedup != (DedupConfig{72 * time.Hour, "refuse"}) {
 		t.Errorf("got %+v, %v", c, ps)
 	}
+	c, ps = parseConfig("yiqiao.yaml", []byte(platform+"tables:\n  devices: d.csv\n  doors: {file: doors.yaml, key: [building, door]}\n"), true)
+	if want := map[string]TableConfig{"devices": {File: "d.csv"}, "doors": {"doors.yaml", []string{"building", "door"}}}; len(ps) > 0 || !reflect.DeepEqual(c.Tables, want) {
+		t.Errorf("got %+v, %v", c.Tables, ps)
+	}
 	for text, want := range map[string]string{
+		platform + "tables: {doors: {file: a.csv, keys: [x]}}\n": `unknown field "keys"`,
 		"":                                  "platform.url",
 		"platform: [":                       "yiqiao.yaml:1:",
 		platform + "liste: :1\n":            `yiqiao.yaml:5:1: broken YAML: unknown field "liste"`,

@@ -77,7 +77,7 @@ func (p *Proxy) watchFolders(w *fsnotify.Watcher) {
 	dir := p.site.Dir
 	folders := map[string]bool{dir: true}
 	for _, t := range p.Generation().Config.Tables {
-		folders[filepath.Dir(inside(dir, t))] = true
+		folders[filepath.Dir(inside(dir, t.File))] = true
 	}
 	_ = filepath.WalkDir(filepath.Join(dir, "mappings"), func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {

@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -140,6 +141,7 @@ type run struct {
 	violations []spec.Violation
 	missed     []string     // look-ups that found nothing, for messages
 	args       []any        // of direct calls under way
+	steps      int          // see maxSteps
 	pictures   []event.Blob // made of texts of the event
 }
 
@@ -150,12 +152,13 @@ func newRun(r *Rules, s *Source) *run {
 			n = max(n, m.it.Len())
 		}
 	}
-	x := &run{rules: r, source: s, env: map[string]any{}, slots: make([]any, s.paths.Len()), its: make([]any, n)}
+	x := &run{rules: r, source: s, env: map[string]any{}, slots: make([]any, s.paths.Len()), its: make([]any, n), vm: vm.VM{MemoryBudget: maxElements}}
 	return x
 }
 
 func (r *run) begin(ev *event.Event, tr *Trace) {
 	r.event, r.trace, r.env[runName] = ev, tr, r
+	r.steps = 0
 }
 
 // release lets go of everything of the event: its memory is its body's.
@@ -248,6 +251,9 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		n := 0
 		var err error
 		for el := range func(yield func(event.Raw) bool) { event.Elements(raw, yield) } {
+			if n == maxRecords {
+				return tooMany(m)
+			}
 			if err = r.event.FillRaw(el, m.it, r.its[:m.it.Len()]); err == nil {
 				err = r.record(m, res, n)
 			}
@@ -257,27 +263,52 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		}
 		return noElements(m, n)
 	}
-	v, err := r.eval(m.each)
-	if err != nil {
+	n := 0
+	if err := r.loop(m, res, 0, &n); err != nil {
 		return err
 	}
-	list, ok := v.([]any)
-	if !ok && v != nil {
-		list = []any{v}
+	r.it = nil
+	return noElements(m, n)
+}
+
+// loop runs record for each element of the loops from depth on; n counts them.
+func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
+	if depth == len(m.each) {
+		if *n == maxRecords {
+			return tooMany(m)
+		}
+		*n++
+		return r.record(m, res, *n-1)
 	}
-	for n, el := range list {
-		r.it = el
-		if err := r.record(m, res, n); err != nil {
+	l := &m.each[depth]
+	v, err := r.eval(l.value)
+	if err != nil {
+		return fmt.Errorf("each: %w", err)
+	}
+	for _, el := range listOf(v) {
+		if r.it = el; l.name != "" {
+			r.env[l.name] = el
+		}
+		if err := r.loop(m, res, depth+1, n); err != nil {
 			return err
 		}
 	}
-	r.it = nil
-	return noElements(m, len(list))
+	return nil
+}
+
+// maxRecords bounds what one mapping makes of one event: an entry of the store
+// holds the whole event beside each of its records.
+const maxRecords = 1000
+
+func tooMany(m *Mapping) error {
+	e := m.each[0].value
+	return fmt.Errorf("each: %s at %s gave more than %d elements", e.text, e.place, maxRecords)
 }
 
 func noElements(m *Mapping, n int) error {
 	if n == 0 {
-		return fmt.Errorf("each: %s at %s gave no element", m.each.text, m.each.place)
+		e := m.each[len(m.each)-1].value
+		return fmt.Errorf("each: %s at %s gave no element", e.text, e.place)
 	}
 	return nil
 }
@@ -305,10 +336,29 @@ func (r *run) eval(e *expression) (any, error) {
 	var fe *exprfile.Error
 	place, text := e.place, err.Error()
 	if errors.As(err, &fe) {
-		text = fe.Message
+		text = plain(fe.Message)
 		place.Col += fe.From
 	}
 	return nil, fmt.Errorf("%s at %s: %s", e.text, place, text)
+}
+
+var (
+	notBool = regexp.MustCompile(`^interface conversion: interface \{\} is (.+), not bool$`)
+	goKinds = strings.NewReplacer("<nil>", "nothing", "nil", "nothing", "[]interface {}", "a list", "map[string]interface {}", "an object", "float64", "a number", "int", "a number", "string", "a text", "bool", "true or false")
+)
+
+// plain says in the words of a mapping what expr says in Go's.
+func plain(message string) string {
+	if m := notBool.FindStringSubmatch(message); m != nil {
+		return "want true or false, got " + goKinds.Replace(m[1])
+	}
+	if rest, ok := strings.CutPrefix(message, "invalid operation: "); ok {
+		return "cannot work out " + goKinds.Replace(rest)
+	}
+	if message == "memory budget exceeded" {
+		return fmt.Sprintf("its lists have more than %d elements", maxElements)
+	}
+	return message
 }
 
 // use fetches the value of a name.

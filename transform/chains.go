@@ -42,6 +42,8 @@ func (v *chains) Visit(node *ast.Node) {
 		v.memberNode(node, n)
 	case *ast.CallNode:
 		v.callNode(n)
+	default:
+		v.bound(node)
 	}
 }
 
@@ -53,9 +55,10 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 			ast.Patch(node, &ast.IdentifierNode{Value: name})
 			return
 		}
-		_, site := v.tables[base.Value]
+		_, site := v.tables[base.Value] // people["1001"] or doors[["1", "2"]]
 		_, inline := v.inline[base.Value]
 		if _, let := v.lets[base.Value]; (site || inline) && !let {
+			v.checkKey(v.tables[base.Value], n.Property)
 			ast.Patch(node, call(rowFunc, &ast.IdentifierNode{Value: runName}, &ast.StringNode{Value: base.Value}, n.Property))
 			return
 		}
@@ -66,7 +69,7 @@ func (v *chains) memberNode(node *ast.Node, n *ast.MemberNode) {
 		}
 		v.checkPart(n, s.Value)
 	}
-	ast.Patch(node, call(memberFunc, n.Node, n.Property))
+	ast.Patch(node, call(memberFunc, &ast.IdentifierNode{Value: runName}, n.Node, n.Property))
 }
 
 func call(name string, args ...ast.Node) *ast.CallNode {
@@ -202,16 +205,19 @@ func chainSteps(name string) []event.Step {
 // callNode checks the function's name and arguments and hands it the run.
 func (v *chains) callNode(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
-	if !ok || callee.Value == memberFunc || callee.Value == rowFunc {
+	if !ok || hiddenByName(callee.Value) != nil {
 		return
 	}
 	f := functionByName(callee.Value)
 	if f == nil {
-		h := hint(callee.Value, functionNames())
-		if callee.Value == "now" {
-			h = "the only clock is request.received: a replay gives the same record"
+		h, off := disabled[callee.Value]
+		text := fmt.Sprintf("unknown function %q", callee.Value)
+		if off {
+			text = fmt.Sprintf("a mapping has no function %q", callee.Value)
+		} else {
+			h = hint(callee.Value, functionNames())
 		}
-		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: fmt.Sprintf("unknown function %q", callee.Value), Hint: h})
+		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: text, Hint: h})
 		return
 	}
 	if len(n.Arguments) > 0 {
@@ -268,6 +274,9 @@ func (v *chains) uses(root *ast.Node) []use {
 		case isRoot:
 			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
 			continue
+		case v.later[name]:
+			v.problem(id, len([]rune(name)), Problem{Rule: "let-order", Text: fmt.Sprintf("%q is not known yet here", name), Hint: "when, ignore and each come before the names of each and let, and a name sees only those above it: move it up, or write its expression here"})
+			continue
 		default:
 			v.problem(id, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("unknown name %q", name), Hint: hint(name, v.names())})
 			continue
@@ -275,6 +284,8 @@ func (v *chains) uses(root *ast.Node) []use {
 		switch {
 		case u.root == rootEvent:
 			u.slot = v.event.Add(chainSteps(u.name), false)
+		case u.root == rootIt && v.it == nil && v.later["it"]:
+			v.code.problem(u.from, len("it"), Problem{Rule: "let-order", Text: "there is no it yet here", Hint: "it is known in let, record and distinct"})
 		case u.root == rootIt && v.it == nil:
 			v.code.problem(u.from, len("it"), Problem{Rule: "unknown-name", Text: "there is no it without each", Hint: `add "each: event.…" to the mapping`})
 		case u.root == rootIt:

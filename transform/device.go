@@ -17,7 +17,7 @@ func (r *run) findDevice() Row {
 		if id == "" {
 			continue
 		}
-		row := r.source.devices.find(id)
+		row := r.source.devices.exact(id)
 		r.tell(Step{What: "device", OK: row != nil}, e)
 		if row != nil {
 			r.device, r.deviceID = row.cells, row.id

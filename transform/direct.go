@@ -31,12 +31,19 @@ func (e *expression) direct(n *ast.CallNode) *directCall {
 	}
 	c := &directCall{function: functionByName(callee.Value), from: n.Location().From}
 	if c.function == nil {
+		c.function = hiddenByName(callee.Value)
+	}
+	if c.function == nil {
 		return nil
 	}
 	for _, a := range n.Arguments[1:] { // behind the run
 		o, ok := e.operand(a)
 		if !ok {
 			return nil
+		}
+		if first := o.call; len(c.args) == 0 && callee.Value == addFunc && first != nil && first.function == c.function {
+			c.args = first.args // a + b + c
+			continue
 		}
 		c.args = append(c.args, o)
 	}

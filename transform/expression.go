@@ -2,8 +2,10 @@ package transform
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -68,7 +70,8 @@ type scope struct {
 	device *Table       // nil: no device table
 	tables map[string]*Table
 	inline map[string]inlineTable
-	lets   map[string]*Table // nil table: any value
+	lets   map[string]*Table // of each and let, so far; nil table: any value
+	later  map[string]bool   // names that the mapping defines further on
 
 	catalogue *spec.Catalogue
 }
@@ -114,23 +117,35 @@ var requestMembers = map[string]bool{
 	"remote": false, "received": false, "method": false, "url": false,
 }
 
-// names that the compiler puts into expressions; a person cannot write them.
+// names that the compiler puts into expressions (see hidden); a person cannot
+// write them.
 const (
 	runName    = "$run"
 	memberFunc = "$member"
 	rowFunc    = "$row"
+	addFunc    = "$add"
+	stepFunc   = "$step"
 )
 
 // compile compiles c. Problems are reported at their place in the file; the
 // expression returned is nil if one of them is an error.
 func (s *scope) compile(c code) *expression {
 	v := &chains{scope: s, code: c, known: map[string]use{}, local: map[string]bool{}}
-	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v), expr.DisableBuiltin("now")}
+	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.Patch(v)}
+	for name := range disabled {
+		options = append(options, expr.DisableBuiltin(name))
+	}
 	for _, f := range functions {
 		options = append(options, expr.Function(f.name, f.expr()))
 	}
-	options = append(options, expr.Function(memberFunc, memberOf), expr.Function(rowFunc, rowOf))
+	for _, f := range hidden {
+		options = append(options, expr.Function(f.name, f.expr()))
+	}
 
+	if n := utf8.RuneCountInString(c.text); n > maxCode {
+		c.problem(0, 1, Problem{Rule: "too-long", Text: fmt.Sprintf("the expression has %d characters, more than %d", n, maxCode), Hint: "move a part of it into let, or into a table"})
+		return nil
+	}
 	before := len(*c.file.problems)
 	program, err := expr.Compile(c.text, options...)
 	if err != nil {

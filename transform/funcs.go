@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -163,6 +164,43 @@ var functions = []function{
 			{`digest("a", 1)`, "4e05abd6911b81cc"},
 			{`digest("a", 1) == digest("a1")`, "false"},
 		}},
+	{name: "json", usage: `json(text)`, min: 1, max: 1, call: jsonFunc,
+		doc: "文本里的 JSON（有的设备把 JSON 当字符串发）。数字不丢位。没有值或空文本时为 nil；不是 JSON 则拒绝。",
+		examples: []Example{
+			{`json("{\"id\":12345678901234567890123}").id`, "12345678901234567890123"},
+			{`json("[1,2]")[1]`, "2"},
+			{`json(event.nothing)`, "nil"},
+			{`json("{")`, "error: want JSON; at byte 1: want a member's name"},
+		}},
+	{name: "string", usage: `string(value)`, min: 1, max: 1, call: stringFunc,
+		doc: "数字、真假 → 文本。数字不写成科学计数法。没有值时为 nil；列表和对象则拒绝。",
+		examples: []Example{
+			{`string(event.list[0].id) == "6"`, "true"},
+			{`string(1234567890.5)`, "1234567890.5"},
+			{`string(true)`, "true"},
+			{`string(event.nothing)`, "nil"},
+			{`string(event.list)`, "error: want a text, a number, true or false, got a list of 2"},
+		}},
+	{name: "lower", usage: `lower(text)`, min: 1, max: 1, call: ofText("lower", lowerText),
+		doc: "小写。没有值时为 nil。", examples: []Example{{`lower("HeartBeat")`, "heartbeat"}, {`lower(event.nothing)`, "nil"}, {`lower(1)`, "error: lower wants a text, got the number 1"}}},
+	{name: "upper", usage: `upper(text)`, min: 1, max: 1, call: ofText("upper", upperText),
+		doc: "大写。没有值时为 nil。", examples: []Example{{`upper("ab:cd")`, "AB:CD"}}},
+	{name: "trim", usage: `trim(text, characters)`, min: 1, max: 2, call: ofText("trim", trimText),
+		doc: "去掉两头的空白，或 characters 里的字符。没有值时为 nil。", examples: []Example{{`trim("  x ")`, "x"}, {`trim("--x-", "-")`, "x"}, {`trim(event.nothing)`, "nil"}}},
+	{name: "replace", usage: `replace(text, old, new)`, min: 3, max: 3, call: ofText("replace", replaceText),
+		doc: "把 old 全部换成 new。没有值时为 nil。", examples: []Example{{`replace("44-19-B6", "-", ":")`, "44:19:B6"}}},
+	{name: "split", usage: `split(text, separator)`, min: 2, max: 2, call: ofText("split", splitText),
+		doc: "按分隔符拆成列表。没有值时为 nil。", examples: []Example{{`split("3-2-101", "-")[2]`, "101"}}},
+	{name: "join", usage: `join(list, separator)`, min: 1, max: 2, call: joinFunc,
+		doc: "把文本和数字的列表连成一个文本。没有值时为 nil。", examples: []Example{{`join(["a", 1], "-")`, "a-1"}, {`join([nil])`, "error: join wants a list of texts and numbers, got nothing in it"}}},
+	{name: "keys", usage: `keys(object)`, min: 1, max: 1, call: keysFunc,
+		doc: "对象的成员名，按名称排序（重放时结果相同）。没有值时为 nil。", examples: []Example{{`keys(event.list[0])`, "[id kind]"}}},
+	{name: "values", usage: `values(object)`, min: 1, max: 1, call: valuesFunc,
+		doc: "对象的成员值，按成员名排序。没有值时为 nil。", examples: []Example{{`values(event.list[0])`, "[6 car]"}}},
+	{name: "flatten", usage: `flatten(list)`, min: 1, max: 1, call: flattenFunc,
+		doc: "列表里的列表展开成一层。没有值时为 nil。", examples: []Example{{`flatten([1, [2, [3]]])`, "[1 2 3]"}}},
+	{name: "uniq", usage: `uniq(list)`, min: 1, max: 1, call: uniqFunc,
+		doc: "去掉重复的元素（最多 4096 个）。没有值时为 nil。", examples: []Example{{`uniq([1, 2, 1])`, "[1 2]"}}},
 }
 
 func functionByName(name string) *function {
@@ -174,8 +212,23 @@ func functionByName(name string) *function {
 	return nil
 }
 
+// general are expr's own functions that a mapping may use as they are.
+var general = []string{
+	"all", "none", "any", "one", "filter", "map", "find", "findIndex", "findLast", "findLastIndex", "count", "sum", "groupBy", "sortBy", "reduce",
+	"len", "abs", "ceil", "floor", "round", "int", "float", "trimPrefix", "trimSuffix", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix",
+	"max", "min", "mean", "median", "last", "take", "reverse", "concat", "sort", "fromBase64", "type",
+}
+
+// disabled are expr's functions that a mapping may not use, and what to do
+// instead: they know a clock, lose digits, have no order or no bound.
+var disabled = map[string]string{
+	"now": "the only clock is request.received: a replay gives the same record", "duration": "", "timezone": "the zone is the source's: time.zone in source.yaml",
+	"fromJSON": "write json(…): it keeps the digits of long numbers", "toJSON": "", "toPairs": "write keys(…) and values(…)", "fromPairs": "",
+	"repeat": "write pad(…)", "toBase64": "", "splitAfter": "write split(…)", "bitnot": "", "bitand": "", "bitor": "", "bitxor": "", "bitnand": "", "bitshl": "", "bitshr": "", "bitushr": "",
+}
+
 func functionNames() []string {
-	names := []string{"len", "int", "float", "string", "trim", "upper", "lower", "split", "replace", "filter", "map", "hasPrefix", "hasSuffix", "indexOf"}
+	names := slices.Clone(general)
 	for _, f := range functions {
 		names = append(names, f.name)
 	}

@@ -133,6 +133,9 @@ func digestFunc(_ *run, args []any) (any, error) {
 		}
 		s, ok := asText(a)
 		if !ok {
+			if weight(a) >= maxWeight {
+				return nil, fmt.Errorf("%s is too large for a digest", describe(a))
+			}
 			s = fmt.Sprint(a)
 		}
 		fmt.Fprintf(h, "%d:%s", len(s), s)

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -11,7 +12,7 @@ func lookupFunc(r *run, args []any) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("want the name of a table, got %s", describe(args[0]))
 	}
-	row, err := rowOf(r, name, args[1])
+	row, err := r.rowOf(name, args[1])
 	if err != nil || len(args) == 2 || row == nil {
 		return row, err
 	}
@@ -29,6 +30,7 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 		v.problem(s, len([]rune(s.Value))+2, Problem{Rule: "unknown-table", Text: fmt.Sprintf("there is no table %q", s.Value), Hint: hint(s.Value, append(keys(v.tables), keys(v.inline)...))})
 		return
 	}
+	v.checkKey(t, n.Arguments[1])
 	if len(n.Arguments) == 3 && t != nil {
 		if c, ok := n.Arguments[2].(*ast.StringNode); ok && t.lacks(c.Value) {
 			v.unknownColumn(c, t, c.Value)
@@ -37,14 +39,18 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 }
 
 // rowOf is table[key]: of a site table the row, of an inline table the value.
-func rowOf(args ...any) (any, error) {
-	r, name := args[0].(*run), args[1].(string)
-	key, ok := asText(args[2])
+// The key of a table with several key columns is a list. No key finds nothing,
+// not even the row of "*".
+func (r *run) rowOf(name string, by any) (any, error) {
+	if list, ok := by.([]any); ok {
+		return r.rowOfList(r.rules.tables[name], name, list)
+	}
+	key, ok := asText(by)
 	if !ok {
-		if args[2] == nil {
+		if by == nil {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(args[2]))
+		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(by))
 	}
 	if r.mapping != nil {
 		if t, ok := r.mapping.inline[name]; ok {
@@ -55,46 +61,101 @@ func rowOf(args ...any) (any, error) {
 		}
 	}
 	table := r.rules.tables[name]
+	if table == nil {
+		return nil, fmt.Errorf("there is no table %q", name)
+	}
+	if len(table.Key) > 1 {
+		return nil, wrongKeys(table, 1)
+	}
 	row := table.Row(key)
 	if row == nil {
-		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", table.File, key))
+		r.miss(table, key)
 		return nil, nil
 	}
 	return row, nil
 }
 
-// memberOf is value.key for any value: nil where there is nothing.
-func memberOf(args ...any) (any, error) {
-	switch v := args[0].(type) {
+func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
+	if table == nil && r.mapping != nil && r.mapping.inline[name] == nil {
+		return nil, fmt.Errorf("there is no table %q", name)
+	}
+	if table == nil || r.mapping != nil && r.mapping.inline[name] != nil {
+		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(list))
+	}
+	if len(list) != len(table.Key) {
+		return nil, wrongKeys(table, len(list))
+	}
+	ids := make([]string, len(list))
+	for i, v := range list {
+		if v == nil {
+			return nil, nil
+		}
+		id, ok := asText(v)
+		if !ok {
+			return nil, fmt.Errorf("want %s of table %s, got %s", table.Key[i], name, describe(v))
+		}
+		ids[i] = id
+	}
+	row := table.Row(ids...)
+	if row == nil {
+		r.miss(table, strings.Join(ids, ", "))
+		return nil, nil
+	}
+	return row, nil
+}
+
+// miss keeps what a table does not have, for messages.
+func (r *run) miss(t *Table, key string) {
+	if len(r.missed) < maxMissed {
+		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", t.File, key))
+	}
+}
+
+func wrongKeys(t *Table, got int) error {
+	return fmt.Errorf("table %s is found by %s: want %s, got %d", t.Name, strings.Join(t.Key, ", "), plural(len(t.Key), "key"), got)
+}
+
+// checkKey proves that a table's key has as many parts as the table has key
+// columns, where that is plain to see.
+func (v *chains) checkKey(t *Table, key ast.Node) {
+	n := 1
+	switch k := key.(type) {
+	case *ast.ArrayNode:
+		n = len(k.Nodes)
+	case *ast.StringNode, *ast.IntegerNode:
+	default:
+		return
+	}
+	if t != nil && t.Key != nil && n != len(t.Key) {
+		v.problem(key, 1, Problem{Rule: "table-key", Text: wrongKeys(t, n).Error(), Hint: fmt.Sprintf("write %s[[…, …]], a value for each", t.Name)})
+	}
+}
+
+// memberOf is value.key for any value: nil where it leads nowhere, as of a
+// chain (event.a.b), so that how a path is written makes no difference.
+func memberOf(v, key any) (any, error) {
+	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case object:
-		return v.part(args[1])
+		return v.part(key)
 	case map[string]any:
-		key, ok := asText(args[1])
-		if !ok {
-			return nil, fmt.Errorf("want a member's name, got %s", describe(args[1]))
+		if name, ok := asText(key); ok {
+			return v[name], nil
 		}
-		return v[key], nil
-	case []any:
-		return elementOf(v, args[1])
-	case []string: // of split
-		return elementOf(v, args[1])
-	}
-	return nil, fmt.Errorf("%s has no member %v", describe(args[0]), args[1])
-}
-
-// elementOf counts from the end below 0; beyond the ends there is nothing.
-func elementOf[T any](list []T, index any) (any, error) {
-	i, ok := index.(int)
-	if !ok {
-		return nil, fmt.Errorf("want an index into a list of %d, got %s", len(list), describe(index))
-	}
-	if i < 0 {
-		i += len(list)
-	}
-	if i < 0 || i >= len(list) {
 		return nil, nil
+	case []any:
+		i, ok := key.(int)
+		if !ok {
+			return nil, nil
+		}
+		if i < 0 {
+			i += len(v)
+		}
+		if i < 0 || i >= len(v) {
+			return nil, nil
+		}
+		return v[i], nil
 	}
-	return list[i], nil
+	return nil, nil
 }

@@ -26,8 +26,10 @@ import (
 // list compiles the second and the third.
 func (mf *mappingFile) list(f *spec.Field, n ast.Node) fieldRule {
 	var rule fieldRule
-	to := target{f.Name + " " + f.Label, f.Fields}
-	object := func(rec ast.Node) { rule.objects = append(rule.objects, mf.fields(rec, rec, to)) }
+	to := target{f.Name + " " + f.Label, f.Fields, true}
+	object := func(rec ast.Node) {
+		rule.objects = append(rule.objects, mf.fields([]part{{mf.file, rec}}, part{mf.file, rec}, to))
+	}
 	if s, ok := n.(*ast.SequenceNode); ok {
 		for _, rec := range s.Values {
 			object(rec)
@@ -37,7 +39,7 @@ func (mf *mappingFile) list(f *spec.Field, n ast.Node) fieldRule {
 		}
 		return rule
 	}
-	mf.read(mf.members(n, f.Name), f.Name, []key{
+	mf.file.read(mf.members(n, f.Name), f.Name, []key{
 		{"each", true, func(n ast.Node) { rule.value = mf.expression(n, f.Name+".each") }},
 		{"record", true, func(n ast.Node) {
 			was := mf.scope.inList

@@ -55,6 +55,7 @@ type loader struct {
 	tables    map[string]*Table
 	zone      *time.Location
 	files     map[string]packFile // by <vendor>/<file>
+	used      map[string]bool     // fragments that a mapping merges
 	sourceAt  func(name string) Problem
 }
 
@@ -66,7 +67,7 @@ type packFile struct {
 // Load reads and compiles everything, and reports every problem at once. The
 // rules are nil if a problem is an error; warnings come beside rules.
 func Load(o Options) (*Rules, Problems) {
-	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, sourceAt: o.SourceAt}
+	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, used: map[string]bool{}, sourceAt: o.SourceAt}
 	if l.zone == nil {
 		l.zone = time.FixedZone("+08:00", 8*3600)
 	}
@@ -89,6 +90,8 @@ func Load(o Options) (*Rules, Problems) {
 	}
 	l.routes(r.Sources)
 	l.problems.sort()
+	// A fragment is read again for each mapping that merges it.
+	l.problems = slices.CompactFunc(l.problems, func(a, b Problem) bool { return a == b })
 	if len(l.problems.Errors()) > 0 {
 		return nil, l.problems
 	}
@@ -145,7 +148,15 @@ func (l *loader) loadSource(name string) *Source {
 	}
 	slices.Sort(names)
 	for _, n := range names {
+		if isFragment(n) {
+			continue
+		}
 		b.source.Mappings = append(b.source.Mappings, l.compileMapping(b, l.files[n].name, l.files[n].data))
+	}
+	for _, n := range l.fragments(name) {
+		if n = path.Join(name, n); !l.used[n] {
+			l.problems = append(l.problems, Problem{Place: Place{l.files[n].name, 1, 0}, Rule: "unused", Text: "no mapping merges this fragment", Hint: fmt.Sprintf("write \"merge: %s\" in a mapping, or delete the file", path.Base(n)), Warning: true})
+		}
 	}
 	return b.source
 }

@@ -85,6 +85,7 @@ func TestProblems(t *testing.T) {
 		{name: "a mark of yiqiao new", mapping: in(goodMapping, "time(event.at)", "???   # 没有像时间的值")},
 		{name: "a mark for the device", source: in(goodSource, "[request.path.device]", "\n    - ???\n")},
 		{name: "duplicate key", mapping: in(goodMapping, "  areaNo:", "  snapNo: event.x\n  areaNo:")},
+		{name: "unquoted colon", mapping: in(goodMapping, "device.zpjbm", `event.a ? device.zpjbm : nil`)},
 		{name: "tab", mapping: in(goodMapping, "  areaNo:", "\tareaNo:")},
 		{name: "no title", mapping: in(goodMapping, "title: 测试人脸\n", "")},
 		{name: "does nothing", mapping: "title: x\nwhen: event.a == 1\n"},
@@ -366,10 +367,12 @@ func FuzzLoad(f *testing.F) {
 	f.Add(goodSource, goodMapping, goodDevices)
 	f.Add(goodSource, residents("each: event.homes", "record: {fwbm: it.code, yhzgxdm: it.kin}"), goodDevices)
 	f.Add(goodSource, residents("- {fwbm: event.code, yhzgxdm: event.kin}", "- []"), goodDevices)
+	f.Add(goodSource, common, "- {building: A|1, door: '*', no: x}\n")
 	f.Add("title: x\nlisten: POST /{a...}\nanswers: [{body: '${event.a}'}]\n", "title: x\nignore: [{when: 'true', because: y}]\n", "id\nx|y\n")
 	f.Fuzz(func(t *testing.T, source, mapping, devices string) {
 		_, problems := loadAcme(t, source, mapping, devices)
-		for _, p := range problems {
+		_, more := loadFiles(t, map[string]string{"_common.yaml": mapping, "face.yaml": rest, "source.yaml": source, "tables/doors.yaml": devices}, doorKeys)
+		for _, p := range append(problems, more...) {
 			_ = p.Excerpt()
 		}
 	})

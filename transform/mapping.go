@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -19,17 +20,27 @@ type Mapping struct {
 	Title string
 	To    *spec.Interface // nil: the mapping only ignores
 
+	// Window, if not 0, is for how long a resend of a record is a duplicate,
+	// in place of the site's.
+	Window time.Duration
+
 	place    Place
 	when     *expression // nil: every event of the source
 	ignore   []ignoreRule
-	each     *expression
-	eachRaw  int // slot of each when it is a chain of the event; -1 otherwise
+	each     []loop // one in the other; none: the record is written once
+	eachRaw  int    // slot of each when it is one chain of the event; -1 otherwise
 	it       *event.Paths
 	inline   map[string]inlineTable
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
 	device   bool // some expression needs the device's row
+}
+
+// loop goes over the elements of a list. The innermost element is also `it`.
+type loop struct {
+	name  string // of the element; empty: only it
+	value *expression
 }
 
 type ignoreRule struct {
@@ -49,13 +60,21 @@ type fieldRule struct {
 	objects [][]fieldRule // of a list; with a value: one, for each element of it
 }
 
-// mappingFile reads and compiles one file.
+// mappingFile reads and compiles one file and the fragments that it merges.
 type mappingFile struct {
-	*file
-	m     *Mapping
-	scope scope
-	spec  *spec.Catalogue
-	nodes map[string]ast.Node
+	*file  // the one that is being read
+	m      *Mapping
+	scope  scope
+	spec   *spec.Catalogue
+	parts  map[string][]part // what the files say, by key: fragments' before the mapping's own
+	merged []string
+	names  map[string]Place // of let, each, tables and record: nobody defines a name twice
+}
+
+// part is what one file says about one key.
+type part struct {
+	file *file
+	node ast.Node
 }
 
 // compileMapping compiles a mapping file for a source. A mapping with problems
@@ -63,25 +82,62 @@ type mappingFile struct {
 func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Mapping {
 	f, ms := parseFile(name, data, &l.problems)
 	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}}
-	mf := &mappingFile{file: f, m: m, spec: l.catalogue, nodes: map[string]ast.Node{}}
-	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, catalogue: l.catalogue}
+	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
+	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
 		return m
 	}
-	keep := func(k string) func(ast.Node) { return func(n ast.Node) { mf.nodes[k] = n } }
-	f.read(ms, "a mapping", []key{
-		{"title", true, func(n ast.Node) { m.Title, _ = f.text(n, "title") }},
-		{"tables", false, mf.tables},
-		{"when", false, func(n ast.Node) { m.when = mf.expression(n, "when") }},
-		{"ignore", false, mf.ignore},
-		{"each", false, mf.each},
-		{"let", false, mf.let},
-		{"to", false, keep("to")},
-		{"record", false, keep("record")},
-		{"distinct", false, func(n ast.Node) { m.distinct = mf.expression(n, "distinct") }},
+	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
+	keys := slices.Concat(mf.fragmentKeys(), []key{
+		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil},
 	})
+	mf.keep(f, ms, "a mapping", keys)
+	mf.foresee()
+	mf.read("title", func(n ast.Node) { m.Title, _ = mf.text(n, "title") })
+	mf.read("dedup", mf.dedup)
+	mf.read("tables", mf.tables)
+	mf.read("when", func(n ast.Node) { m.when = mf.expression(n, "when") })
+	mf.read("ignore", mf.ignore)
+	mf.read("each", mf.each)
+	mf.read("let", mf.let)
 	mf.record()
+	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
 	return m
+}
+
+// keep keeps what one file says until its turn has come.
+func (mf *mappingFile) keep(f *file, ms []member, what string, keys []key) {
+	for i := range keys {
+		name := keys[i].name
+		keys[i].read = func(n ast.Node) { mf.parts[name] = append(mf.parts[name], part{f, n}) }
+	}
+	f.read(ms, what, keys)
+}
+
+// read hands what the files say about a key to its reader.
+func (mf *mappingFile) read(name string, read func(ast.Node)) {
+	own := mf.file
+	for _, p := range mf.parts[name] {
+		mf.file = p.file
+		read(p.node)
+	}
+	mf.file = own
+}
+
+// foresee collects the names that the mapping defines, so that one which is
+// used too early is told from one that nobody defines.
+func (mf *mappingFile) foresee() {
+	for _, key := range []string{"each", "let"} {
+		for _, p := range mf.parts[key] {
+			switch p.node.(type) {
+			case *ast.MappingNode, *ast.MappingValueNode:
+				for _, m := range p.file.members(p.node, key) {
+					mf.scope.later[m.key] = true
+				}
+			}
+			mf.scope.later["it"] = mf.scope.later["it"] || key == "each"
+		}
+	}
 }
 
 // expression compiles a scalar node in the mapping's scope.
@@ -101,8 +157,8 @@ func (mf *mappingFile) expression(n ast.Node, what string) *expression {
 func (mf *mappingFile) tables(n ast.Node) {
 	for _, t := range mf.members(n, "tables") {
 		table := inlineTable{}
-		if _, ok := mf.scope.tables[t.key]; ok || roots[t.key] != rootLocal {
-			mf.at(t.keyAt, "name-taken", fmt.Sprintf("the name %q is taken", t.key), "")
+		if !mf.define(t) {
+			continue
 		}
 		for _, e := range mf.members(t.value, "table "+t.key) {
 			if s, ok := mf.text(e.value, "table "+t.key); ok {
@@ -113,10 +169,32 @@ func (mf *mappingFile) tables(n ast.Node) {
 	}
 }
 
+// define takes a name for a value or a table, unless it is taken.
+func (mf *mappingFile) define(m member) bool {
+	_, table := mf.scope.tables[m.key]
+	if table || m.key == "outer" || roots[m.key] != rootLocal || !isName(m.key) {
+		mf.at(m.keyAt, "name-taken", fmt.Sprintf("%q cannot be the name of a value", m.key), "choose another name")
+		return false
+	}
+	return mf.once(m, m.key)
+}
+
+// once reports what another file, or another key, has said already: nothing
+// is replaced in silence.
+func (mf *mappingFile) once(m member, what string) bool {
+	at := Place{mf.name, m.keyAt.Position.Line, m.keyAt.Position.Column}
+	if other, taken := mf.names[what]; taken {
+		mf.at(m.keyAt, "name-taken", fmt.Sprintf("%q is given at %s already", m.key, other), "leave one of them out")
+		return false
+	}
+	mf.names[what] = at
+	return true
+}
+
 func (mf *mappingFile) ignore(n ast.Node) {
 	for _, e := range mf.elements(n) {
 		var r ignoreRule
-		mf.read(mf.members(e, "ignore"), "ignore", []key{
+		mf.file.read(mf.members(e, "ignore"), "ignore", []key{
 			{"when", true, func(n ast.Node) { r.when = mf.expression(n, "ignore.when") }},
 			{"because", true, func(n ast.Node) { r.because, _ = mf.text(n, "because") }},
 		})
@@ -124,24 +202,53 @@ func (mf *mappingFile) ignore(n ast.Node) {
 	}
 }
 
-// each is compiled before the names that use its element. A plain chain of
-// the event is walked as text; anything else as a value.
+// maxWindow keeps a slip of the pen from filling the store with keys.
+const maxWindow = 366 * 24 * time.Hour
+
+func (mf *mappingFile) dedup(n ast.Node) {
+	mf.file.read(mf.members(n, "dedup"), "dedup", []key{
+		{"window", true, func(n ast.Node) {
+			s, _ := mf.text(n, "dedup.window")
+			d, err := time.ParseDuration(s)
+			if err != nil || d < time.Second || d > maxWindow {
+				mf.at(n.GetToken(), "duration", fmt.Sprintf("want a duration from 1s to 8784h like 10m or 72h, got %q", s), "")
+				return
+			}
+			mf.m.Window = d
+		}},
+	})
+}
+
+// each is compiled before the names that use its elements. A plain chain of
+// the event is walked as text; anything else as values. Loops with names go
+// one in the other, each seeing the elements of those before:
+//
+//	each: {group: event.groups, person: group.people}
 func (mf *mappingFile) each(n ast.Node) {
-	e := mf.expression(n, "each")
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		for _, l := range mf.members(n, "each") {
+			if !mf.define(l) {
+				continue
+			}
+			e := mf.expression(l.value, "each "+l.key)
+			mf.scope.lets[l.key] = nil
+			mf.m.each = append(mf.m.each, loop{l.key, e})
+		}
+	default:
+		e := mf.expression(n, "each")
+		if e != nil && e.single && e.uses[0].root == rootEvent {
+			mf.m.eachRaw = mf.scope.event.Add(chainSteps(e.uses[0].name), true)
+		}
+		mf.m.each = []loop{{"", e}}
+	}
 	mf.m.it = new(event.Paths)
 	mf.scope.it = mf.m.it
-	mf.m.each = e
-	if e != nil && e.single && e.uses[0].root == rootEvent {
-		mf.m.eachRaw = mf.scope.event.Add(chainSteps(e.uses[0].name), true)
-	}
 }
 
 func (mf *mappingFile) let(n ast.Node) {
 	for _, l := range mf.members(n, "let") {
-		_, table := mf.scope.tables[l.key]
-		_, inline := mf.m.inline[l.key]
-		if _, again := mf.scope.lets[l.key]; again || table || inline || roots[l.key] != rootLocal || !isName(l.key) {
-			mf.at(l.keyAt, "name-taken", fmt.Sprintf("%q cannot be the name of a value", l.key), "choose another name")
+		if !mf.define(l) {
 			continue
 		}
 		e := mf.expression(l.value, "let "+l.key)
@@ -166,7 +273,9 @@ func (mf *mappingFile) rowTable(e *expression) *Table {
 
 // record compiles `to` and `record`, and checks them against the catalogue.
 func (mf *mappingFile) record() {
-	to, rec := mf.nodes["to"], mf.nodes["record"]
+	rec := mf.parts["record"]
+	var to ast.Node
+	mf.read("to", func(n ast.Node) { to = n })
 	if to == nil && rec == nil {
 		if len(mf.m.ignore) == 0 {
 			mf.add(Problem{Place: Place{mf.name, 1, 0}, Rule: "missing-key", Text: "the mapping has neither to and record nor ignore: it does nothing"})
@@ -186,36 +295,45 @@ func (mf *mappingFile) record() {
 		mf.at(to.GetToken(), "unknown-interface", fmt.Sprintf("the standard has no interface %q", name), hint(name, mf.spec.Names()))
 		return
 	}
-	mf.m.fields = mf.fields(rec, to, target{name + " " + mf.m.To.Title, mf.m.To.Fields})
+	mf.m.fields = mf.fields(rec, part{mf.file, to}, target{name + " " + mf.m.To.Title, mf.m.To.Fields, false})
 }
 
 // target is what a set of rules writes: a record, or an object of a list.
 type target struct {
 	title  string
 	fields []spec.Field
+	nested bool
 }
 
 // fields compiles the rules of one object; at is what lacks those that the
 // standard requires and that are not there.
-func (mf *mappingFile) fields(rec, at ast.Node, to target) []fieldRule {
+func (mf *mappingFile) fields(recs []part, at part, to target) []fieldRule {
 	var rules []fieldRule
 	given := map[string]bool{}
-	for _, r := range mf.members(rec, "record") {
-		i := slices.IndexFunc(to.fields, func(f spec.Field) bool { return f.Name == r.key })
-		if i < 0 {
-			mf.at(r.keyAt, "unknown-field", fmt.Sprintf("%s has no field %q", to.title, r.key), to.hint(r.key))
-			continue
-		}
-		given[r.key] = true
-		if rule, ok := mf.field(&to.fields[i], r.value); ok {
-			rule.index = i
-			rules = append(rules, rule)
+	own := mf.file
+	for _, p := range recs {
+		mf.file = p.file
+		for _, r := range mf.members(p.node, "record") {
+			i := slices.IndexFunc(to.fields, func(f spec.Field) bool { return f.Name == r.key })
+			if i < 0 {
+				mf.at(r.keyAt, "unknown-field", fmt.Sprintf("%s has no field %q", to.title, r.key), to.hint(r.key))
+				continue
+			}
+			if !to.nested && !mf.once(r, "record."+r.key) {
+				continue
+			}
+			given[r.key] = true
+			if rule, ok := mf.field(&to.fields[i], r.value); ok {
+				rule.index = i
+				rules = append(rules, rule)
+			}
 		}
 	}
+	mf.file = own
 	slices.SortFunc(rules, func(a, b fieldRule) int { return a.index - b.index })
 	for i := range to.fields {
 		if f := &to.fields[i]; f.Need == spec.Required && !given[f.Name] {
-			mf.at(at.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", to.title, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
+			at.file.at(at.node.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", to.title, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
 			mf.lastIs(f.Severity(spec.RuleRequired))
 		}
 	}

@@ -185,7 +185,7 @@ func chain(base string, steps []leafStep) string {
 			base = chainName(base, event.Step{Name: s.name})
 		}
 		if s.text {
-			base = "fromJSON(" + base + ")"
+			base = "json(" + base + ")"
 		}
 		if s.list {
 			base += "[0]"

@@ -147,6 +147,9 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 		b.at(n.GetToken(), "unknown-table", fmt.Sprintf("there is no table %q", b.table), "name it in yiqiao.yaml: tables: {"+b.table+": tables/"+b.table+".csv}")
 	}
 	b.source.devices = l.tables[b.table]
+	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
+		b.at(n.GetToken(), "device-table", fmt.Sprintf("table %s (%s) does not tell devices apart: want one key column and no row of \"*\"", t.Name, t.File), "an unknown device would become that one")
+	}
 	for _, id := range ids {
 		if c, ok := b.code(id, "device.from"); ok {
 			b.source.deviceIDs = append(b.source.deviceIDs, b.scope.compile(c))

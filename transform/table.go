@@ -2,27 +2,41 @@ package transform
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// Table is a table of the site: devices, people. Its first column holds the
-// ids by which a row is found, several of them separated by "|".
+// Table is a table of the site: devices, people. A row is found by its key
+// columns, the first one unless the site names others; a key cell holds one id
+// or several separated by "|". The id "*" stands for any other.
 type Table struct {
 	Name    string
 	File    string
 	Columns []string
-	rows    map[string]*tableRow // by each id
-	count   int
+	Key     []string // the key columns
+
+	keys  []int // places of the key columns
+	rows  map[string]*tableRow
+	masks []int // which key columns hold "*" in some row, as bits; 0 is first
+	count int
 }
+
+const anyID = "*"
+
+// maxKeys is how many key columns a table may have.
+const maxKeys = 4
 
 // Row is one row by column. An empty cell is a missing value: it has no entry.
 type Row = map[string]any
@@ -41,51 +55,98 @@ type tableRow struct {
 // Len is the number of rows.
 func (t *Table) Len() int { return t.count }
 
-// Row finds a row by one of its ids, whatever its case; nil if there is none.
-func (t *Table) Row(id string) Row {
-	if r := t.find(id); r != nil {
+// Row finds a row by one id of each key column, whatever their case, or else
+// the row of "*"; nil if there is none.
+func (t *Table) Row(ids ...string) Row {
+	if r := t.find(ids); r != nil {
 		return r.cells
 	}
 	return nil
 }
 
-func (t *Table) find(id string) *tableRow {
-	if t == nil {
+// find takes the row that names the most ids itself; of two that name as many,
+// the one that names the earlier columns.
+func (t *Table) find(ids []string) *tableRow {
+	if t == nil || len(ids) != len(t.Key) {
+		return nil
+	}
+	if len(ids) == 1 {
+		if r := t.exact(ids[0]); r != nil || len(t.masks) == 0 {
+			return r
+		}
+		return t.rows[anyID]
+	}
+	for _, mask := range t.masks {
+		parts := make([]string, len(ids))
+		for i, id := range ids {
+			if parts[i] = normal(id); mask&(1<<i) != 0 {
+				parts[i] = anyID
+			}
+		}
+		if r := t.rows[strings.Join(parts, keyGlue)]; r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// exact finds a row of a table with one key column by an id that it names.
+func (t *Table) exact(id string) *tableRow {
+	if t == nil || id == anyID {
 		return nil
 	}
 	if r, ok := t.rows[id]; ok {
 		return r
 	}
-	return t.rows[strings.ToLower(strings.TrimSpace(id))]
+	if id = normal(id); id != anyID {
+		return t.rows[id]
+	}
+	return nil
 }
+
+const keyGlue = "\x1f"
+
+func normal(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
 
 // excelNumber is what Excel makes of a 20-digit code that it took for a number.
 var excelNumber = regexp.MustCompile(`^\d(\.\d+)?[eE]\+\d+$`)
 
-// ParseTable reads a CSV file as Excel saves it: UTF-8 with or without a byte
-// order mark, or GBK; separated by comma, semicolon or tab. Lines that begin
-// with # are comments.
-func ParseTable(name, fileName string, data []byte) (*Table, Problems) {
+// ParseTable reads a table: a CSV file as Excel saves it (UTF-8 with or without
+// a byte order mark, or GBK; separated by comma, semicolon or tab; lines that
+// begin with # are comments), or a YAML file with a list of rows. key names the
+// key columns; none: the first column.
+func ParseTable(name, fileName string, data []byte, key ...string) (*Table, Problems) {
 	var ps Problems
-	t := &Table{Name: name, File: fileName, rows: map[string]*tableRow{}}
-	f := &file{name: fileName, problems: &ps}
+	t := &Table{Name: name, File: fileName, Key: key, rows: map[string]*tableRow{}}
 	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
+	if ext := strings.ToLower(path.Ext(fileName)); ext == ".yaml" || ext == ".yml" {
+		t.readYAML(data, &ps)
+	} else {
+		t.readCSV(data, &ps)
+	}
+	slices.SortFunc(t.masks, func(a, b int) int {
+		return cmp.Or(bits.OnesCount(uint(a))-bits.OnesCount(uint(b)), b-a)
+	})
+	return t, ps
+}
+
+func (t *Table) readCSV(data []byte, ps *Problems) {
+	f := &file{name: t.File, problems: ps}
 	if bytes.IndexByte(data, 0) >= 0 {
 		// A workbook (.xlsx), or Excel's "Unicode text".
 		f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
-		return t, ps
+		return
 	}
 	if !utf8.Valid(data) {
 		text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
 		if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
 			f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
-			return t, ps
+			return
 		}
 		data = text
 	}
 	f.lines = strings.Split(string(data), "\n")
 	t.read(f, data)
-	return t, ps
 }
 
 func (t *Table) read(f *file, data []byte) {
@@ -135,9 +196,29 @@ func (t *Table) header(f *file, line int, cells []string) {
 			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("column %d: want a name of its own, got %q", i+1, c)})
 		}
 	}
-	t.Columns = cells
+	t.setColumns(f, line, cells)
 }
 
+// setColumns finds the key columns. A table whose key is wrong has no rows.
+func (t *Table) setColumns(f *file, line int, columns []string) {
+	t.Columns = columns
+	if len(t.Key) == 0 {
+		t.Key = columns[:1]
+	}
+	if len(t.Key) > maxKeys {
+		f.add(Problem{Place: Place{f.name, line, 1}, Rule: "table-key", Text: fmt.Sprintf("table %s: want at most %d key columns, got %d", t.Name, maxKeys, len(t.Key))})
+	}
+	for n, k := range t.Key {
+		i := slices.Index(columns, k)
+		if i < 0 || slices.Contains(t.Key[:n], k) {
+			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "table-key", Text: fmt.Sprintf("table %s: the key column %q is not among its columns, or named twice", t.Name, k), Hint: hint(k, columns)})
+			continue
+		}
+		t.keys = append(t.keys, i)
+	}
+}
+
+// add adds a row; cells are parallel to the columns or fewer.
 func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 	if len(cells) > len(t.Columns) {
 		f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("the row has %d cells, the table %d columns", len(cells), len(t.Columns)), Hint: "a cell that holds a comma stands in double quotes"})
@@ -152,22 +233,88 @@ func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 			row[t.Columns[i]] = c
 		}
 	}
-	if cells[0] == "" {
-		f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("the row has no %s", t.Columns[0])})
-		return
+	if len(t.keys) != len(t.Key) || len(t.Key) > maxKeys {
+		return // told already
+	}
+	keys := []string{""}
+	for n, i := range t.keys {
+		if i >= len(cells) || cells[i] == "" {
+			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("the row has no %s", t.Columns[i])})
+			return
+		}
+		keys = combine(keys, strings.Split(cells[i], "|"), n > 0)
 	}
 	t.count++
-	for _, id := range strings.Split(cells[0], "|") {
-		name := strings.TrimSpace(id)
-		id = strings.ToLower(name)
-		if id == "" {
-			continue
-		}
+	for _, name := range keys {
+		id := strings.ToLower(name)
 		if other, ok := seen[id]; ok && other != line {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "duplicate-id", Text: fmt.Sprintf("%s %q stands in line %d already", t.Columns[0], id, other)})
+			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "duplicate-id", Text: fmt.Sprintf("%s %q stands in line %d already", strings.Join(t.Key, ", "), strings.ReplaceAll(id, keyGlue, ", "), other)})
 			continue
 		}
 		seen[id] = line
 		t.rows[id] = &tableRow{name, row}
+		mask := 0
+		for i, part := range strings.Split(id, keyGlue) {
+			if part == anyID {
+				mask |= 1 << i
+			}
+		}
+		if (mask != 0 || len(t.Key) > 1) && !slices.Contains(t.masks, mask) {
+			t.masks = append(t.masks, mask)
+		}
+	}
+}
+
+// combine puts each id behind each of the keys so far.
+func combine(keys, ids []string, glue bool) []string {
+	var all []string
+	for _, k := range keys {
+		for _, id := range ids {
+			if id = strings.TrimSpace(id); id == "" {
+				continue
+			}
+			if glue {
+				id = k + keyGlue + id
+			}
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// readYAML reads a list of rows: - {id: cam-1, name: 东门}.
+func (t *Table) readYAML(data []byte, ps *Problems) {
+	f, root := parseYAML(t.File, data, ps)
+	if root == nil {
+		return
+	}
+	list, ok := root.(*ast.SequenceNode)
+	if !ok || len(list.Values) == 0 {
+		f.at(root.GetToken(), "yaml", "want a list of rows, got "+nodeKind(root), "write for example \"- {id: cam-1, name: 东门}\"")
+		return
+	}
+	var columns []string
+	rows := make([][]member, len(list.Values))
+	for i, n := range list.Values {
+		rows[i] = f.members(n, "a row")
+		for _, m := range rows[i] {
+			if !slices.Contains(columns, m.key) {
+				columns = append(columns, m.key)
+			}
+		}
+	}
+	if len(columns) == 0 {
+		return // told by members
+	}
+	t.setColumns(f, list.Values[0].GetToken().Position.Line, columns)
+	seen := map[string]int{}
+	for i, row := range rows {
+		cells := make([]string, len(columns))
+		for _, m := range row {
+			if _, null := m.value.(*ast.NullNode); !null {
+				cells[slices.Index(columns, m.key)], _ = f.text(m.value, m.key)
+			}
+		}
+		t.add(f, list.Values[i].GetToken().Position.Line, cells, seen)
 	}
 }

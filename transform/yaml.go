@@ -28,6 +28,16 @@ type member struct {
 
 // parseFile returns the members of the file's top-level mapping.
 func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
+	f, root := parseYAML(name, data, problems)
+	if root == nil {
+		return f, nil
+	}
+	return f, f.members(root, "the file")
+}
+
+// parseYAML returns the one document of a file; nil if that is told as a
+// problem.
+func parseYAML(name string, data []byte, problems *Problems) (*file, ast.Node) {
 	f := &file{name: name, lines: strings.Split(string(data), "\n"), problems: problems}
 	if !utf8.Valid(data) {
 		f.add(Problem{Place: Place{File: name}, Rule: "encoding", Text: "the file is not UTF-8", Hint: "save it as UTF-8"})
@@ -42,7 +52,7 @@ func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
 		f.add(Problem{Place: Place{File: name, Line: 1, Col: 1}, Rule: "yaml", Text: fmt.Sprintf("want one YAML document, got %d", len(doc.Docs))})
 		return f, nil
 	}
-	return f, f.members(doc.Docs[0].Body, "the file")
+	return f, doc.Docs[0].Body
 }
 
 // ParseYAML parses a file that a person wrote. A panic of the library is an
@@ -53,7 +63,42 @@ func ParseYAML(data []byte) (doc *ast.File, err error) {
 			err = fmt.Errorf("it makes no sense: %v", v)
 		}
 	}()
+	if line := tooDeep(data); line > 0 {
+		return nil, fmt.Errorf("line %d is nested more than %d deep", line, maxNesting)
+	}
 	return parser.ParseBytes(data, 0)
+}
+
+// maxNesting bounds brackets, and list dashes of one line: the library's time
+// grows with the square of their number.
+const maxNesting = 100
+
+// tooDeep returns the first line that is nested too deeply; 0 if none is. It
+// takes brackets in texts for brackets: so many of them stand in no file that
+// is meant.
+func tooDeep(data []byte) int {
+	line, depth, dashes, begin := 1, 0, 0, true
+	for i, c := range data {
+		switch c {
+		case '\n':
+			line, dashes, begin = line+1, 0, true
+		case '[', '{':
+			depth, begin = depth+1, false
+		case ']', '}':
+			depth, begin = max(0, depth-1), false
+		case '-', '?':
+			if begin && i+1 < len(data) && data[i+1] == ' ' {
+				dashes++
+			}
+		case ' ':
+		default:
+			begin = false
+		}
+		if depth > maxNesting || dashes > maxNesting {
+			return line
+		}
+	}
+	return 0
 }
 
 func (f *file) yamlError(err error) {
@@ -69,8 +114,11 @@ func (f *file) yamlError(err error) {
 			p.Rule = "duplicate-key"
 		}
 	}
-	if strings.Contains(p.Text, "found character '\t'") {
+	switch {
+	case strings.Contains(p.Text, "found character '\t'"):
 		p.Hint = "indent with spaces"
+	case strings.Contains(p.Text, "mapping value is not allowed"):
+		p.Hint = "what has a colon and a blank in it stands in single quotes: 'a ? b : c'"
 	}
 	f.add(p)
 }

@@ -63,8 +63,9 @@ type Event struct {
 	Note string
 
 	nonce string
-	skel  []byte // backing of Doc when the body could not serve
-	arena []byte // backing of unescaped literals
+	skel  []byte   // backing of Doc when the body could not serve
+	arena []byte   // backing of unescaped literals
+	texts []string // backing of values; see box
 }
 
 // Blob is a long text or a picture that no Go string ever holds.
@@ -160,9 +161,10 @@ func (d *Decoder) decode(ev *Event, contentType string, body []byte) (Kind, erro
 
 func (ev *Event) reset(nonce string) {
 	clear(ev.Blobs)
+	clear(ev.texts)
 	*ev = Event{
 		Request: ev.Request, nonce: nonce,
-		Blobs: ev.Blobs[:0], Parts: ev.Parts[:0], skel: ev.skel[:0], arena: ev.arena[:0],
+		Blobs: ev.Blobs[:0], Parts: ev.Parts[:0], skel: ev.skel[:0], arena: ev.arena[:0], texts: ev.texts[:0],
 	}
 }
 

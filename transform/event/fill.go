@@ -93,9 +93,11 @@ func (n *node) name(k int) {
 //
 // Values are nil, bool, string, int, float64, *Blob, []any and map[string]any;
 // a number that neither int nor float64 holds exactly is its text. A string
-// may share memory with the document and lives no longer than it.
+// may share memory with the document and lives no longer than it; the values
+// are good until the next Fill.
 func (ev *Event) Fill(p *Paths, out []any) error {
 	clear(out)
+	ev.texts = ev.texts[:0]
 	return ev.fill(ev.Doc, p, out)
 }
 
@@ -421,7 +423,7 @@ func (w *walker) goValue(i int) (v any, end int) {
 		if b := w.ev.blob(s); b != nil {
 			return b, end
 		}
-		return s, end
+		return w.ev.box(s), end
 	case 't':
 		return true, i + len("true")
 	case 'f':
@@ -431,6 +433,18 @@ func (w *walker) goValue(i int) (v any, end int) {
 	}
 	end, _ = w.number(i)
 	return number(w.b[i:end]), end
+}
+
+// box is any(s) without an allocation of its own: the headers of an event's
+// texts stand together, and live until the next Fill.
+func (ev *Event) box(s string) any {
+	if len(ev.texts) == cap(ev.texts) {
+		ev.texts = make([]string, 0, max(32, min(4096, 2*cap(ev.texts)))) // those before keep the old one
+	}
+	ev.texts = append(ev.texts, s)
+	v := any("")
+	(*struct{ kind, data unsafe.Pointer })(unsafe.Pointer(&v)).data = unsafe.Pointer(&ev.texts[len(ev.texts)-1])
+	return v
 }
 
 func (w *walker) goObject(i int) (any, int) {
