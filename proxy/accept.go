@@ -39,6 +39,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return p.keep(ctx, g, s, w, body, &transform.Refusal{Class: transform.Undecodable, Text: err.Error()})
 	}
 	g.Rules.Apply(s, ev, res, nil)
+	p.earlier.compare(res)
 	p.metrics.warned(s, res.Violations)
 	switch {
 	case res.Refusal != nil:

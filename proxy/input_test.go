@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -399,5 +400,39 @@ func TestWarningsAreCounted(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	if want := `yiqiao_warnings_total{field="carNo",interface="stk/cltxjl",rule="shape",source="dahua"} 1`; err != nil || !strings.Contains(string(text), want) {
 		t.Errorf("want %s in the metrics, error %v", want, err)
+	}
+}
+
+// A gate whose name does not begin with that of its 小区 goes out and is
+// counted (规范 3.4); before the 小区 is known, nobody can tell.
+func TestNamesOfLaterRecords(t *testing.T) {
+	b := newBed(t, nil)
+	b.postExample(t, "crk", map[string]any{"crkmc": "北门"})
+	b.postExample(t, "xq", nil)
+	b.postExample(t, "crk", map[string]any{"crkmc": "别的小区东门"})
+	b.postExample(t, "crk", nil)
+	b.delivered(4)
+	resp, err := http.Get(b.admin.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if want := `yiqiao_warnings_total{field="crkmc",interface="crk",rule="prefix",source="iflytek"} 1`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("want %s in the metrics, error %v", want, err)
+	}
+}
+
+// postExample posts the standard's own request for an interface, changed.
+func (b *bed) postExample(t *testing.T, name string, change map[string]any) {
+	t.Helper()
+	record := exampleOf(t, b.site.Catalogue.Interface(name))
+	maps.Copy(record, change)
+	body, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := b.post("/iflytek/api/v1/"+name, "application/json", string(body)); status != http.StatusOK {
+		t.Fatalf("%s: %d %s", name, status, answer)
 	}
 }

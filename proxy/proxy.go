@@ -44,6 +44,7 @@ type Proxy struct {
 	ending    atomic.Bool
 	newest    share // Deliver's own
 	allowance allowance
+	earlier   *earlier
 	gate      *gate
 }
 
@@ -71,7 +72,7 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue),
 	}
 	p.works.New = newWork
 	if p.observe == nil {
