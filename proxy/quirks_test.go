@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,20 +63,7 @@ func TestDress(t *testing.T) {
 // A site that says which quirks its platform has delivers accordingly, and what
 // it says wrongly is told.
 func TestQuirks(t *testing.T) {
-	change := func(line string) func(dir string) {
-		return func(dir string) {
-			name := filepath.Join(dir, "yiqiao.yaml")
-			data, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := strings.Replace(string(data), "timeout: 2s", "timeout: 2s, "+line, 1)
-			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	b := newBed(t, change(`quirks: [ascii-json], integers: string`))
+	b := newBed(t, func(dir string) { change(t, dir, "timeout: 2s", "timeout: 2s, quirks: [ascii-json], integers: string") })
 	tollgate := `{"Picture":{"NormalPic":{"Content":"` + jpeg(9000) + `"},"VehiclePic":{"Content":"` + jpeg(4000) + `"},"Plate":{"PlateNumber":"测A00001"},"SnapInfo":{"AccurateTime":"2026-01-02 09:30:45.123","DeviceID":"gate-1"}}}`
 	if status, answer := b.post("/NotificationInfo/TollgateInfo", "application/json", tollgate); status != 200 {
 		t.Fatalf("got %d %s", status, answer)
