@@ -20,6 +20,7 @@ import (
 
 	"yiqiao/transform"
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -160,7 +161,7 @@ func (s *section) run(b *block) string {
 func excerpts(problems transform.Problems) string {
 	var out strings.Builder
 	for _, p := range problems {
-		out.WriteString(p.Excerpt())
+		out.WriteString(p.Excerpt(message.English))
 	}
 	return out.String()
 }

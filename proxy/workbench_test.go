@@ -30,7 +30,7 @@ func TestWorkbench(t *testing.T) {
 	}
 	var list []DeadLetter
 	get(t, b.admin.URL+"/-/dead?class=picture-missing", &list)
-	if len(list) != 1 || !strings.Contains(list[0].Reason, "snapSmallImage (抓拍小图): want a value") {
+	if len(list) != 1 || !strings.Contains(list[0].Reason, "snapSmallImage (抓拍小图): picture(event.snapSmallImage) is empty") {
 		t.Fatalf("got %+v", list)
 	}
 	var o Original

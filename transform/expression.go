@@ -1,18 +1,15 @@
 package transform
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	exprfile "github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -70,8 +67,9 @@ type scope struct {
 	device *Table       // nil: no device table
 	tables map[string]*Table
 	inline map[string]inlineTable
-	lets   map[string]*Table // of each and let, so far; nil table: any value
-	later  map[string]bool   // names that the mapping defines further on
+	lets   map[string]*Table   // of each and let, so far; nil table: any value
+	later  map[string]bool     // names that the mapping defines further on
+	cycles map[string][]string // names of let that need each other, with the way round
 
 	catalogue *spec.Catalogue
 }
@@ -143,7 +141,7 @@ func (s *scope) compile(c code) *expression {
 	}
 
 	if n := utf8.RuneCountInString(c.text); n > maxCode {
-		c.problem(0, 1, Problem{Rule: "too-long", Text: fmt.Sprintf("the expression has %d characters, more than %d", n, maxCode), Hint: "move a part of it into let, or into a table"})
+		c.problem(0, 1, message.New("too-long", n, maxCode))
 		return nil
 	}
 	before := len(*c.file.problems)
@@ -179,35 +177,13 @@ func (s *scope) compile(c code) *expression {
 	return e
 }
 
-// exprError reports an error of expr's own parser or checker.
-func (s *scope) exprError(c code, err error) {
-	var fe *exprfile.Error
-	if !errors.As(err, &fe) {
-		c.problem(0, 1, Problem{Rule: "expression", Text: err.Error()})
-		return
+// always is the value of an expression that has the same for every event; nil
+// if it has not.
+func (e *expression) always() any {
+	if e == nil || !e.isConst {
+		return nil
 	}
-	p := Problem{Rule: "expression", Text: fe.Message}
-	from, to := fe.From, fe.To
-	switch {
-	case strings.Contains(fe.Message, "integer") && strings.Contains(fe.Message, "range"):
-		// The lexer tells the end of the number.
-		for text := []rune(c.text); from > 0 && from < len(text) && '0' <= text[from-1] && text[from-1] <= '9'; {
-			from--
-		}
-		p.Text = "this number is too large"
-		p.Hint = `a code is a text: write '"34010241011328001001"'`
-	case strings.Contains(fe.Message, "unexpected token") && strings.Contains(c.text, "'") && strings.Contains(c.text, "="):
-		p.Hint = "compare with == and write texts in double quotes"
-	case strings.HasPrefix(fe.Message, "unexpected token EOF"):
-		p.Text = "the expression ends too early"
-		p.Hint = "a value, a bracket or a quote is missing at its end"
-	case strings.HasPrefix(fe.Message, "unexpected token Operator(\"=\")"):
-		p.Hint = "compare with =="
-	}
-	if strings.HasPrefix(fe.Message, "unknown builtin") || strings.HasPrefix(fe.Message, "unknown name") {
-		p.Rule = "unknown-name"
-	}
-	c.problem(from, max(to-from, 1), p)
+	return e.constant
 }
 
 func keys[V any](m map[string]V) []string {

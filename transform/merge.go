@@ -1,12 +1,13 @@
 package transform
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"yiqiao/transform/message"
 )
 
 // A fragment is a file that is no mapping of its own but a piece that mappings
@@ -53,13 +54,13 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 	found, ok := l.files[full]
 	switch {
 	case slices.Contains(into.path, name):
-		into.file.at(at.GetToken(), "merge-cycle", fmt.Sprintf("merge goes in a circle: %s", strings.Join(append(into.path, name), " → ")), "")
+		into.file.at(at.GetToken(), message.New("merge-cycle", strings.Join(append(into.path, name), " → ")))
 		return
 	case !isFragment(name) || strings.Contains(name, "/"):
-		into.file.at(at.GetToken(), "merge", fmt.Sprintf("want a fragment of this folder, got %q", name), "the file name of a fragment begins with _: _common.yaml")
+		into.file.at(at.GetToken(), message.New("merge", name))
 		return
 	case !ok:
-		into.file.at(at.GetToken(), "merge", fmt.Sprintf("there is no fragment %q", name), hint(name, l.fragments(into.vendor)))
+		into.file.at(at.GetToken(), message.New("unknown-fragment", name, hint(name, l.fragments(into.vendor))))
 		return
 	case slices.Contains(mf.merged, name):
 		return // by two ways
@@ -71,7 +72,7 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 		return
 	}
 	l.merge(mf, fragment{vendor: into.vendor, file: f, members: ms, path: into.path})
-	mf.keep(f, ms, "a fragment", append(mf.fragmentKeys(), key{"merge", false, nil}))
+	mf.keep(f, ms, message.New("a-fragment"), append(mf.fragmentKeys(), key{"merge", false, nil}))
 }
 
 // fragments lists the fragments of a vendor's folder.
