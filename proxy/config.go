@@ -199,8 +199,9 @@ func parseConfig(name string, data []byte, serve bool) (*Config, transform.Probl
 		return nil, ps
 	}
 	if serve {
-		ps = append(ps, c.check(len(ps) > 0)...)
+		ps = append(ps, c.check()...)
 	}
+	ps.Sort()
 	return &c, ps
 }
 

@@ -37,7 +37,12 @@ type checker struct {
 	problems transform.Problems
 }
 
+// fail tells what is wrong at a path, unless it is told already that what stands
+// there makes no sense.
 func (c *checker) fail(path, rule string, args ...any) {
+	if c.doc.Bad(path) {
+		return
+	}
 	c.problems = append(c.problems, c.doc.At(path, message.New(rule, append([]any{path}, args...)...)))
 }
 
@@ -51,16 +56,14 @@ func (c *checker) want(ok bool, path, rule string, args ...any) {
 // oneOf proves that a value is one of some.
 func (c *checker) oneOf(path, got string, wanted ...string) {
 	if !slices.Contains(wanted, got) {
-		c.problems = append(c.problems, c.doc.At(path, message.New("site-choice", path, message.Choice(wanted), got, transform.Nearby(got, wanted))))
+		c.fail(path, "site-choice", message.Choice(wanted), got, transform.Nearby(got, wanted))
 	}
 }
 
-// check proves the values against each other. broken: some could not be read,
-// which was told; they are their defaults or nothing, and what is missing is
-// not told a second time.
-func (c *Config) check(broken bool) transform.Problems {
+// check proves the values against each other.
+func (c *Config) check() transform.Problems {
 	k := &checker{Config: c}
-	k.platform(broken)
+	k.platform()
 	k.store()
 	k.names()
 	k.want(c.Dedup.Window > 0, "dedup.window", "dedup-positive", c.Dedup.Window)
@@ -74,13 +77,12 @@ func (c *Config) check(broken bool) transform.Problems {
 	return k.problems
 }
 
-func (c *checker) platform(broken bool) {
+func (c *checker) platform() {
 	p := &c.Platform
-	given := func(path string) bool { return broken && c.doc.Knows(path) }
 	u, err := url.Parse(p.URL)
-	c.want(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") || given("platform.url") && p.URL == "", "platform.url", "platform-url", p.URL)
-	c.want(p.AppKey != "" || given("platform.appKey"), "platform.appKey", "platform-app-key")
-	c.want(p.PublicKey != "" || p.Cipher.Suite == "plain" || given("platform.publicKey"), "platform.publicKey", "platform-public-key")
+	c.want(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "platform.url", "platform-url", p.URL)
+	c.want(p.AppKey != "", "platform.appKey", "platform-app-key")
+	c.want(p.PublicKey != "" || p.Cipher.Suite == "plain", "platform.publicKey", "platform-public-key")
 	c.want(p.Concurrency >= 1 && p.Concurrency <= maxConcurrency, "platform.concurrency", "site-range", 1, maxConcurrency, p.Concurrency)
 	c.want(p.Rate >= 0 && p.Rate <= maxRate, "platform.rate", "platform-rate", maxRate, p.Rate)
 	c.want(p.Newest >= 0 && p.Newest <= maxNewest, "platform.newest", "platform-newest", maxNewest, p.Newest)
@@ -130,9 +132,6 @@ func (c *checker) names() {
 	for i, s := range c.Sources {
 		c.want(!slices.Contains(c.Sources[:i], s), fmt.Sprintf("sources[%d]", i), "source-twice", s)
 	}
-	for _, name := range tableNames(c.Tables) {
-		c.want(c.Tables[name].File != "", "tables."+name, "table-file", name)
-	}
 }
 
 // files proves what the keys of a configuration are read from: none of it is
@@ -158,6 +157,9 @@ func (c *Config) sourceAt(name string) transform.Problem {
 // noTable says that a table's file cannot be read, where the site names it.
 func (c *Config) noTable(name, file string, err error) transform.Problem {
 	path := "tables." + name
+	if c.Tables[name].File == "" {
+		return c.doc.At(path, message.New("table-file", path, name))
+	}
 	if c.doc.Knows(path + ".file") {
 		path += ".file"
 	}

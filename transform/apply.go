@@ -210,7 +210,7 @@ func (r *run) condition(e *expression) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, message.New("want-truth-at", e.text, e.place, saidAs(v))
+		return false, message.New("want-truth-at", e.said(), e.place, saidAs(v))
 	}
 	return b, nil
 }
@@ -235,7 +235,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 		}
 	}
 	if m.To == nil {
-		res.refuse(Unmapped, m, message.New("only-ignores", m.place.File))
+		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}
 	if m.device && r.findDevice() == nil {
@@ -312,13 +312,13 @@ const maxRecords = 1000
 
 func tooMany(m *Mapping) error {
 	e := m.each[0].value
-	return message.New("each-many", e.text, e.place, maxRecords)
+	return message.New("each-many", e.said(), e.place, maxRecords)
 }
 
 func noElements(m *Mapping, n int) error {
 	if n == 0 {
 		e := m.each[len(m.each)-1].value
-		return message.New("each-none", e.text, e.place)
+		return message.New("each-none", e.said(), e.place)
 	}
 	return nil
 }
@@ -346,7 +346,7 @@ func (r *run) eval(e *expression) (any, error) {
 	var fe *exprfile.Error
 	place, why := e.place, error(nil)
 	if errors.As(err, &fe) {
-		place.Col += fe.From
+		place = e.at(fe.From)
 		// expr keeps what our own functions said behind its own words.
 		var own message.Message
 		if why = exprMessage(fe.Message); errors.As(fe.Prev, &own) {
@@ -355,7 +355,7 @@ func (r *run) eval(e *expression) (any, error) {
 	} else {
 		why = message.New("expression", err)
 	}
-	return nil, message.New("expression-at", e.text, place, why)
+	return nil, message.New("expression-at", e.said(), place, why)
 }
 
 // spoken is an error as far as it can be said in both languages.

@@ -3,6 +3,7 @@ package transform
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -22,6 +23,7 @@ type Document struct {
 	Problems Problems
 	values   map[string]ast.Node // by path: "platform.url", "sources[1]"
 	keys     map[string]ast.Node // of the same
+	bad      map[string]bool     // paths whose value could not be read, which is told
 }
 
 // Decode reads a YAML file into a struct by its yaml tags, strictly and with
@@ -32,7 +34,7 @@ type Document struct {
 // false, time.Duration, and what reads itself from a text. A struct that does
 // may be written as a text.
 func Decode(name string, data []byte, into any, expand func(string) (string, []message.Message)) *Document {
-	d := &Document{values: map[string]ast.Node{}, keys: map[string]ast.Node{}}
+	d := &Document{values: map[string]ast.Node{}, keys: map[string]ast.Node{}, bad: map[string]bool{}}
 	f, root := parseYAML(name, data, &d.Problems)
 	if d.file = f; root != nil {
 		v := reflect.ValueOf(into).Elem()
@@ -83,6 +85,18 @@ func secrets(t reflect.Type) []string {
 
 // Knows tells whether the file says something at a path.
 func (d *Document) Knows(path string) bool { return d != nil && d.values[path] != nil }
+
+// Bad tells whether what the file says at a path, or around it, could not be
+// read. That is told already.
+func (d *Document) Bad(path string) bool {
+	for d != nil && path != "" {
+		if d.bad[path] {
+			return true
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return false
+}
 
 // Sound tells whether nothing is wrong with keys at the top of the file, nor in
 // some of its sections.
@@ -152,7 +166,10 @@ type decoder struct {
 	root   reflect.Type
 }
 
-func (d *decoder) wrong(n ast.Node, m message.Message) { d.file.at(tokenOf(n), m) }
+func (d *decoder) wrong(path string, n ast.Node, m message.Message) {
+	d.bad[path] = true
+	d.file.at(tokenOf(n), m)
+}
 
 // textReader is what reads itself from a text.
 type textReader = encoding.TextUnmarshaler
@@ -167,7 +184,7 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	if r, ok := v.Addr().Interface().(textReader); ok && !(v.Kind() == reflect.Struct && (keys || key)) {
 		if s, ok := d.text(path, n); ok {
 			if err := r.UnmarshalText([]byte(s)); err != nil {
-				d.wrong(n, asMessage(err))
+				d.wrong(path, n, asMessage(err))
 			}
 		}
 		return
@@ -192,14 +209,16 @@ func (d *decoder) structure(path string, n ast.Node, v reflect.Value) {
 		what = message.New("a-site")
 	}
 	ms := d.file.members(n, what)
+	d.bad[path] = d.bad[path] || ms == nil
 	for _, m := range ms {
 		i, known := fields[m.key]
-		if m.alias {
-			d.file.at(m.keyAt, message.New("yaml-alias"))
-		} else if !known {
-			d.file.at(m.keyAt, message.New("unknown-key", m.key, what, d.elsewhere(m.key, v.Type())))
-		} else {
+		if known {
 			d.member(path, m, v.Field(i))
+			continue
+		}
+		d.file.at(m.keyAt, message.New("unknown-key", m.key, what, d.elsewhere(m.key, v.Type())))
+		if near := Nearest(m.key, slices.Collect(maps.Keys(fields))); len(near) > 0 {
+			d.bad[below(path, near[0])] = true // it was probably meant
 		}
 	}
 }
@@ -235,11 +254,10 @@ func yamlFields(t reflect.Type) map[string]int {
 	return fields
 }
 
+func below(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
+
 func (d *decoder) member(path string, m member, v reflect.Value) {
-	if path != "" {
-		path += "."
-	}
-	path += m.key
+	path = below(path, m.key)
 	d.keys[path] = m.name
 	d.value(path, m.value, v)
 }
@@ -268,12 +286,12 @@ func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 // text is a scalar's text with what stands for other things put in.
 func (d *decoder) text(path string, n ast.Node) (string, bool) {
 	s, ok := d.file.text(n, path)
-	if !ok || d.expand == nil {
+	if d.bad[path] = !ok; !ok || d.expand == nil {
 		return s, ok
 	}
 	s, wrong := d.expand(s)
 	for _, m := range wrong {
-		d.wrong(n, m)
+		d.wrong(path, n, m)
 	}
 	return s, len(wrong) == 0
 }
@@ -288,28 +306,28 @@ func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 	case string:
 		v.SetString(s)
 	case time.Duration:
-		t, err := time.ParseDuration(s)
-		if err != nil {
-			d.wrong(n, wrongDuration(path, s, number))
+		if t, err := time.ParseDuration(s); err != nil {
+			d.wrong(path, n, wrongDuration(path, s, number))
+		} else {
+			v.SetInt(int64(t))
 		}
-		v.SetInt(int64(t))
 	case bool:
 		if s != "true" && s != "false" {
-			d.wrong(n, message.New("site-truth", path, s))
+			d.wrong(path, n, message.New("site-truth", path, s))
 		}
 		v.SetBool(s == "true")
 	case float64:
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			d.wrong(n, message.New("site-number", path, s))
+		if f, err := strconv.ParseFloat(s, 64); err != nil {
+			d.wrong(path, n, message.New("site-number", path, s))
+		} else {
+			v.SetFloat(f)
 		}
-		v.SetFloat(f)
 	case int:
-		i, err := strconv.Atoi(s)
-		if err != nil {
-			d.wrong(n, message.New("site-integer", path, s))
+		if i, err := strconv.Atoi(s); err != nil {
+			d.wrong(path, n, message.New("site-integer", path, s))
+		} else {
+			v.SetInt(int64(i))
 		}
-		v.SetInt(int64(i))
 	default:
 		panic("Decode cannot read " + v.Type().String()) // a test reads each key
 	}

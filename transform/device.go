@@ -57,10 +57,10 @@ func (r *run) unknownDevice() message.Message {
 	for _, e := range r.source.deviceIDs {
 		id := r.candidate(e)
 		if id == "" {
-			tried = append(tried, message.New("gave-nothing", e.text))
+			tried = append(tried, message.New("gave-nothing", e.said()))
 			continue
 		}
-		tried = append(tried, message.New("gave", e.text, strings.Clone(id)))
+		tried = append(tried, message.New("gave", e.said(), strings.Clone(id)))
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}

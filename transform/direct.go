@@ -97,9 +97,7 @@ func (r *run) callDirect(e *expression, c *directCall) (any, error) {
 	clear(args)
 	r.args = r.args[:base]
 	if err != nil {
-		place := e.place
-		place.Col += c.from
-		return nil, message.New("expression-at", e.text, place, err)
+		return nil, message.New("expression-at", e.said(), e.at(c.from), err)
 	}
 	return v, nil
 }

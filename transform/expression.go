@@ -1,7 +1,9 @@
 package transform
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
@@ -25,6 +27,7 @@ type expression struct {
 	constant any         // if isConst
 	isConst  bool
 	single   bool // the expression is just uses[0]
+	lines    bool // it goes over several lines
 	personal bool // what it uses is masked in messages and traces
 	call     *directCall
 	uses     []use
@@ -153,6 +156,7 @@ func (s *scope) compile(c code) *expression {
 		return nil
 	}
 	e := &expression{text: c.text, place: c.place, program: program, personal: v.personal}
+	e.lines = c.at(utf8.RuneCountInString(c.text)).Line != c.place.Line
 	root := program.Node()
 	e.uses = v.uses(&root)
 	switch n := root.(type) {
@@ -175,6 +179,26 @@ func (s *scope) compile(c code) *expression {
 		e.program = nil
 	}
 	return e
+}
+
+var lineEnd = regexp.MustCompile(`\s*\n\s*`)
+
+// said is the expression on one line, for messages.
+func (e *expression) said() string {
+	if !strings.Contains(e.text, "\n") {
+		return e.text
+	}
+	return lineEnd.ReplaceAllString(e.text, " ")
+}
+
+// at is the place of the character at offset; of the whole, if it goes over
+// several lines.
+func (e *expression) at(offset int) Place {
+	p := e.place
+	if !e.lines {
+		p.Col += offset
+	}
+	return p
 }
 
 // always is the value of an expression that has the same for every event; nil

@@ -55,7 +55,7 @@ var exprSays = []struct {
 	{regexp.MustCompile(`^unrecognized character: U\+\w+(?: '(.+)')?`), func(m []string) message.Message {
 		return message.New("character", strconv.Quote(m[1]), wideHint(m[1]))
 	}},
-	{regexp.MustCompile(`^bad number syntax: "(.*)"`), func(m []string) message.Message { return message.New("number-form", m[1]) }},
+	{regexp.MustCompile(`^bad number syntax|^invalid \w+ literal`), func([]string) message.Message { return message.New("number-form") }},
 	{regexp.MustCompile(`^builtin (\w+) takes only array \(got (.+)\)`), func(m []string) message.Message {
 		return message.New("wants-list", m[1], goKind(m[2]))
 	}},

@@ -181,7 +181,7 @@ func (r *run) blame(m *Mapping, v *spec.Violation) message.Message {
 	case v.Missing && f == v.Field:
 		return r.empty(v, e)
 	}
-	return message.New("field-breaks", violation(v), r.because(e, f))
+	return message.New("field-breaks", violation(v), r.because(e, f, nil))
 }
 
 // behind finds the expression that gave what is wrong, and the field that it is

@@ -58,6 +58,7 @@ type loader struct {
 	zone      *time.Location
 	files     map[string]packFile // by <vendor>/<file>
 	used      map[string]bool     // fragments that a mapping merges
+	unread    map[string]bool     // vendors of which it is not known what their mappings merge
 	sourceAt  func(name string) Problem
 }
 
@@ -69,7 +70,7 @@ type packFile struct {
 // Load reads and compiles everything, and reports every problem at once. The
 // rules are nil if a problem is an error; warnings come beside rules.
 func Load(o Options) (*Rules, Problems) {
-	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, used: map[string]bool{}, sourceAt: o.SourceAt}
+	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, used: map[string]bool{}, unread: map[string]bool{}, sourceAt: o.SourceAt}
 	if l.zone == nil {
 		l.zone = time.FixedZone("+08:00", 8*3600)
 	}
@@ -85,13 +86,16 @@ func Load(o Options) (*Rules, Problems) {
 		names = l.vendors()
 	}
 	r := &Rules{Catalogue: o.Catalogue, tables: l.tables, decoder: event.NewDecoder()}
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue // told where they are named
+		}
 		if s := l.loadSource(name); s != nil {
 			r.Sources = append(r.Sources, s)
 		}
 	}
 	l.routes(r.Sources)
-	l.problems.sort()
+	l.problems.Sort()
 	// A fragment is read again for each mapping that merges it.
 	l.problems = slices.CompactFunc(l.problems, func(a, b Problem) bool { return reflect.DeepEqual(a, b) })
 	if len(l.problems.Errors()) > 0 {
@@ -155,7 +159,7 @@ func (l *loader) loadSource(name string) *Source {
 		b.source.Mappings = append(b.source.Mappings, l.compileMapping(b, l.files[n].name, l.files[n].data))
 	}
 	for _, n := range l.fragments(name) {
-		if n = path.Join(name, n); !l.used[n] {
+		if n = path.Join(name, n); !l.used[n] && !l.unread[name] {
 			l.problems = append(l.problems, Problem{Place: Place{l.files[n].name, 1, 1}, Message: message.New("unused", path.Base(n)), Warning: true})
 		}
 	}

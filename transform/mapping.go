@@ -86,6 +86,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
 	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
+		l.unread[b.source.Name] = true
 		return m
 	}
 	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
@@ -362,7 +363,9 @@ func (mf *mappingFile) fields(recs []part, at part, to target) []fieldRule {
 		for _, r := range mf.members(p.node, "record") {
 			i := slices.IndexFunc(to.fields, func(f spec.Field) bool { return f.Name == r.key })
 			if i < 0 {
-				mf.at(r.keyAt, message.New("unknown-field", to.title, r.key, to.hint(r.key)))
+				meant, h := to.hint(r.key)
+				mf.at(r.keyAt, message.New("unknown-field", to.title, r.key, h))
+				given[meant] = true // it is told once
 				continue
 			}
 			if !to.nested && !mf.once(r, "record."+r.key) {
@@ -404,21 +407,19 @@ func (mf *mappingFile) field(f *spec.Field, value ast.Node) (rule fieldRule, ok 
 // labelled is a field as messages name it.
 func labelled(f *spec.Field) message.Message { return message.New("field", f.Name, f.Label) }
 
-func (to target) hint(got string) message.Message {
+// hint names the field that was probably meant, by its name or its label.
+func (to target) hint(got string) (meant string, m message.Message) {
 	var names []string
 	for _, f := range to.fields {
 		names = append(names, f.Name)
 	}
-	if near := Nearest(got, names); len(near) > 0 {
-		f := to.fields[slices.Index(names, near[0])]
-		return message.New("did-you-mean-field", f.Name, f.Label)
-	}
+	near := Nearest(got, names)
 	for _, f := range to.fields {
-		if f.Label == got {
-			return message.New("did-you-mean-field", f.Name, f.Label)
+		if len(near) > 0 && f.Name == near[0] || f.Label == got {
+			return f.Name, message.New("did-you-mean-field", f.Name, f.Label)
 		}
 	}
-	return hint(got, names)
+	return "", hint(got, names)
 }
 
 // checkConstant proves a constant against length, format and dictionary now.

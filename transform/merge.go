@@ -58,9 +58,11 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 		return
 	case !isFragment(name) || strings.Contains(name, "/"):
 		into.file.at(at.GetToken(), message.New("merge", name))
+		l.unread[into.vendor] = true
 		return
 	case !ok:
 		into.file.at(at.GetToken(), message.New("unknown-fragment", name, hint(name, l.fragments(into.vendor))))
+		l.unread[into.vendor] = true
 		return
 	case slices.Contains(mf.merged, name):
 		return // by two ways
@@ -69,6 +71,7 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 	l.used[full] = true
 	f, ms := parseFile(found.name, found.data, &l.problems)
 	if ms == nil {
+		l.unread[into.vendor] = true
 		return
 	}
 	l.merge(mf, fragment{vendor: into.vendor, file: f, members: ms, path: into.path})

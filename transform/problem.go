@@ -122,7 +122,9 @@ func (ps Problems) Errors() Problems {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Warning })
 }
 
-func (ps Problems) sort() {
+// Sort puts the problems of a file in the order of its lines, the files in that
+// of their names.
+func (ps Problems) Sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return strings.Compare(fmt.Sprintf("%s\x00%06d%06d", a.File, a.Line, a.Col), fmt.Sprintf("%s\x00%06d%06d", b.File, b.Line, b.Col))
 	})

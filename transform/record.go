@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -178,7 +179,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.trace.add(Step{What: "field", Name: prefix + f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
 	}
 	if err != nil {
-		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f))
+		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
 	}
 	return v, nil
 }
@@ -267,16 +268,24 @@ func fieldName(f *spec.Field) string {
 	return f.Name
 }
 
-// because names the expression behind a value, its place, and what it saw.
-func (r *run) because(e *expression, f *spec.Field) message.Message {
-	var more message.List
+// because names the expression behind a value, its place, and what it saw. What
+// an error of the expression itself says already is not said twice.
+func (r *run) because(e *expression, f *spec.Field, err error) message.Message {
+	more := slices.Clone(r.missed)
 	if saw := r.seen(e, f); len(saw.Of) > 0 {
-		more.Of = append(more.Of, message.New("also", saw))
+		more = append([]message.Speaker{saw}, more...)
 	}
-	for _, m := range r.missed {
-		more.Of = append(more.Of, message.New("also", m))
+	if m, ok := err.(message.Message); ok && m.Rule == "expression-at" {
+		if len(more) == 0 {
+			return message.Message{}
+		}
+		return message.New("saw-only", message.List{Of: more, Separator: "; "})
 	}
-	return message.New("blame", e.text, e.place, more)
+	var also message.List
+	for _, m := range more {
+		also.Of = append(also.Of, message.New("also", m))
+	}
+	return message.New("blame", e.said(), e.place, also)
 }
 
 // empty says why a value that must be there is not: what the expression saw,
@@ -303,8 +312,8 @@ func (r *run) empty(v *spec.Violation, e *expression) message.Message {
 	if v.Because.English != "" {
 		reason.Of = []message.Speaker{message.New("also", message.Both(v.Because))}
 	}
-	text := e.text
-	if strings.ContainsAny(text, " \n") {
+	text := e.said()
+	if strings.ContainsAny(text, " ") {
 		text = "`" + text + "`" // it is plain where it ends
 	}
 	return message.New("field-empty", name, text, saw, reason, e.place)

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"yiqiao/transform/message"
 )
@@ -22,6 +23,7 @@ type file struct {
 	name     string
 	lines    []string
 	problems *Problems
+	inside   *token.Token // where the keys with values begin that were read last
 }
 
 // member is one key of a mapping with its value.
@@ -30,7 +32,6 @@ type member struct {
 	keyAt *token.Token
 	value ast.Node
 	name  ast.Node
-	alias bool // the key is none but << or an alias
 }
 
 // parseFile returns the members of the file's top-level mapping.
@@ -53,7 +54,7 @@ func parseYAML(name string, data []byte, problems *Problems) (*file, ast.Node) {
 		return f, nil
 	}
 	if line, col := notUTF8(data); line > 0 {
-		f.add(Problem{Place: Place{name, line, col}, Message: message.New("encoding"), line: strings.ToValidUTF8(f.lines[line-1], "\uFFFD"), width: 1})
+		f.wrongEncoding(data, Place{name, line, col})
 		return f, nil
 	}
 	if line := tooDeep(data); line > 0 {
@@ -78,6 +79,19 @@ func parseYAML(name string, data []byte, problems *Problems) (*file, ast.Node) {
 		return f, nil
 	}
 	return f, doc.Docs[0].Body
+}
+
+// wrongEncoding tells of a file that is not UTF-8; of one that is GBK, as which
+// it can be shown.
+func (f *file) wrongEncoding(data []byte, at Place) {
+	p := Problem{Place: at, Message: message.New("encoding"), width: 1}
+	if text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data); err == nil && !bytes.ContainsRune(text, utf8.RuneError) {
+		p.Message = message.New("encoding-gbk")
+		f.lines = strings.Split(string(text), "\n")
+	} else {
+		f.lines[at.Line-1] = strings.ToValidUTF8(f.lines[at.Line-1], "\uFFFD")
+	}
+	f.add(p)
 }
 
 // notUTF8 finds the first byte that is none of UTF-8; line 0: there is none.
@@ -174,6 +188,7 @@ func (f *file) yamlError(err error) {
 			f.point(&p, t)
 		}
 	}
+	f.refine(&p)
 	if p.Rule == "yaml-tab" || p.Line <= len(f.lines) && tabIndents(f.lines[p.Line-1]) {
 		p.Message = message.New("yaml-tab")
 		if i := strings.IndexByte(f.lines[min(p.Line, len(f.lines))-1], '\t'); i >= 0 {
@@ -181,6 +196,38 @@ func (f *file) yamlError(err error) {
 		}
 	}
 	f.add(p)
+}
+
+var openQuote = regexp.MustCompile(`^\s*(?:- )?[^\s"'#][^"'#]*:\s+"[^"]*$`)
+
+// refine moves a problem to what a person did: the library notices a quote
+// that is open lines later, and a line that is indented too far at the value
+// above it.
+func (f *file) refine(p *Problem) {
+	if p.Line > len(f.lines) || p.Rule == "duplicate-key" {
+		return
+	}
+	for i, line := range f.lines[:p.Line] {
+		if openQuote.MatchString(strings.TrimRight(line, " \r")) {
+			col := utf8.RuneCountInString(line[:strings.IndexByte(line, '"')]) + 1
+			*p = Problem{Place: Place{f.name, i + 1, col}, Message: message.New("yaml-quote"), width: 1}
+			return
+		}
+	}
+	line := f.lines[p.Line-1]
+	rest := string([]rune(line)[min(p.Col-1, utf8.RuneCountInString(line)):])
+	switch {
+	case p.Rule == "yaml-indent" && (strings.HasPrefix(rest, "}") || strings.HasPrefix(rest, "]")):
+		p.Message = message.New("yaml-bracket")
+	case p.Rule == "yaml-colon" && !strings.Contains(rest, ": "):
+		for i := p.Line; i < len(f.lines); i++ {
+			next := f.lines[i]
+			if text := strings.TrimLeft(next, " "); strings.TrimSpace(text) != "" {
+				*p = Problem{Place: Place{f.name, i + 1, len(next) - len(text) + 1}, Message: message.New("yaml-indent"), width: 1}
+				return
+			}
+		}
+	}
 }
 
 func yamlMessage(text string) message.Message {
@@ -249,9 +296,14 @@ func (f *file) members(n ast.Node, what any) []member {
 		f.wrongKind(n, "want-keys", what)
 		return nil
 	}
-	var ms []member
+	f.inside = tokenOf(n)
+	ms := []member{}
 	for _, v := range values {
-		ms = append(ms, member{scalarText(v.Key), v.Key.GetToken(), v.Value, v.Key, nodeKind(v.Key).Rule == "alias"})
+		if nodeKind(v.Key).Rule == "alias" {
+			f.at(v.Key.GetToken(), message.New("yaml-alias"))
+			continue
+		}
+		ms = append(ms, member{scalarText(v.Key), v.Key.GetToken(), v.Value, v.Key})
 	}
 	return ms
 }
@@ -305,6 +357,10 @@ func (f *file) text(n ast.Node, what any) (string, bool) {
 
 // code returns a scalar as source code with the place of its first character.
 func (f *file) code(n ast.Node, what any) (code, bool) {
+	if _, null := n.(*ast.NullNode); null {
+		f.at(n.GetToken(), message.New("empty-expression", what))
+		return code{}, false
+	}
 	s, ok := f.text(n, what)
 	if !ok {
 		return code{}, false
@@ -318,7 +374,7 @@ func (f *file) code(n ast.Node, what any) (code, bool) {
 			c.place.Col++
 		}
 	case *ast.LiteralNode:
-		c.block = true
+		c.block = strings.HasPrefix(n.Start.Value, "|")
 		c.place.Line = pos.Line + 1
 		if c.place.Line <= len(f.lines) {
 			line := f.lines[c.place.Line-1]
@@ -341,23 +397,44 @@ type code struct {
 	file  *file
 	text  string
 	place Place
-	block bool // a block scalar: its lines are lines of the file
+	block bool // a literal block scalar: its lines are lines of the file
 }
 
 // problem adds a problem about width characters of the code from offset (in
 // characters).
 func (c code) problem(offset, width int, m message.Message) {
-	p := Problem{Place: c.place, Message: m, width: width}
+	c.file.add(Problem{Place: c.at(offset), Message: m, width: width})
+}
+
+// at is the place of the character at offset. A text that is not a literal block
+// may be folded: a line of the file ends where a blank stands in it.
+func (c code) at(offset int) Place {
+	p := c.place
 	for i, r := range []rune(c.text) {
-		if i == offset {
+		if i >= offset {
 			break
 		}
 		p.Col++
-		if r == '\n' && c.block {
+		switch {
+		case r == '\n' && c.block:
 			p.Line, p.Col = p.Line+1, c.place.Col
+		case (r == '\n' || r == ' ') && !c.block && c.file.ends(p):
+			p.Line++
+			for p.Line < len(c.file.lines) && strings.TrimSpace(c.file.lines[p.Line-1]) == "" {
+				p.Line++
+			}
+			if p.Line <= len(c.file.lines) {
+				line := c.file.lines[p.Line-1]
+				p.Col = len(line) - len(strings.TrimLeft(line, " ")) + 1
+			}
 		}
 	}
-	c.file.add(p)
+	return p
+}
+
+// ends tells whether nothing of a line stands before a place.
+func (f *file) ends(p Place) bool {
+	return p.Line < len(f.lines) && p.Col-1 > utf8.RuneCountInString(strings.TrimRight(f.lines[p.Line-1], " \r"))
 }
 
 func scalarText(n ast.Node) string {
@@ -400,16 +477,17 @@ func (f *file) read(ms []member, what any, keys []key) {
 	for i, k := range keys {
 		names[i] = k.name
 	}
+	meant := map[string]bool{}
 	for _, m := range ms {
 		known := false
 		for _, k := range keys {
 			known = known || k.name == m.key
 		}
-		switch {
-		case !known && m.alias:
-			f.at(m.keyAt, message.New("yaml-alias"))
-		case !known:
+		if !known {
 			f.at(m.keyAt, message.New("unknown-key", m.key, what, hint(m.key, names)))
+			if near := Nearest(m.key, names); len(near) > 0 {
+				meant[near[0]] = true // it is told once
+			}
 		}
 	}
 	for _, k := range keys {
@@ -420,12 +498,8 @@ func (f *file) read(ms []member, what any, keys []key) {
 				found = true
 			}
 		}
-		if k.required && !found {
-			p := Problem{Place: Place{f.name, 1, 1}, Message: message.New("missing-key", what, k.name)}
-			if len(ms) > 0 && ms[0].keyAt.Position.Column > 1 { // it is not the file
-				f.point(&p, ms[0].keyAt)
-			}
-			f.add(p)
+		if k.required && !found && !meant[k.name] {
+			f.at(f.inside, message.New("missing-key", what, k.name))
 		}
 	}
 }

@@ -26,7 +26,8 @@ var phrases = []row{
 
 // files are about how a file is written, before it is known what it says.
 var files = []row{
-	{"encoding", "the file is not UTF-8", "文件不是 UTF-8 编码", "save it as UTF-8; this byte is none, as in files of GBK (ANSI)", "请另存为 UTF-8；这个字节不是，GBK（ANSI）文件常见"},
+	{"encoding", "the file is not UTF-8", "文件不是 UTF-8 编码", "save it as UTF-8", "请另存为 UTF-8"},
+	{"encoding-gbk", "the file is GBK (ANSI), want UTF-8", "文件是 GBK（ANSI）编码，应为 UTF-8", "save it as UTF-8", "请另存为 UTF-8"},
 	{"encoding-utf16", "the file is UTF-16, want UTF-8", "文件是 UTF-16 编码，应为 UTF-8", "save it as UTF-8; Notepad calls UTF-16 \"Unicode\"", "请另存为 UTF-8；记事本把 UTF-16 叫做“Unicode”"},
 	{"file", "it cannot be read: {1}", "无法读取：{1}", "", ""},
 	{"yaml", "broken YAML: {1}", "YAML 有误：{1}", "", ""},
@@ -35,7 +36,7 @@ var files = []row{
 	{"yaml-tab", "a tab stands here, where YAML wants blanks", "这里是制表符（Tab），YAML 只认空格", "indent with spaces", "请用空格缩进"},
 	{"yaml-colon", "a colon with a blank behind it stands in a text without quotes, or the line is indented wrongly", "没有引号的文本里出现了“冒号加空格”，或者缩进不对", "what has a colon and a blank in it stands in single quotes: 'a ? b : c'", "含“冒号加空格”的内容要放进单引号：'a ? b : c'"},
 	{"yaml-indent", "this line is indented otherwise than what it belongs to", "这一行的缩进与它所属的内容不一致", "lines of one level begin in one column; below a key they stand two blanks further in", "同一级的行从同一列开始；键下面的内容再缩进两个空格"},
-	{"yaml-bracket", "a bracket is open or closed once too often", "括号没有成对", "[ ends with ], { with }; between their elements stand commas", "[ 以 ] 结束，{ 以 } 结束，元素之间用逗号"},
+	{"yaml-bracket", "a bracket is open or closed once too often", "括号没有成对", "[ ends with ], { with }; between their elements stand commas; a text that holds one of them stands in quotes", "[ 以 ] 结束，{ 以 } 结束，元素之间用逗号；含有括号的文本要放进引号"},
 	{"yaml-quote", "a quote is open and has no end", "引号没有成对", "a text that begins with a quote ends with the same", "以引号开头的文本要以同样的引号结束"},
 	{"yaml-key", "this is no key with a value", "这里不是“键: 值”", "write \"key: value\", with a blank behind the colon", "请写成“key: value”，冒号后面要有空格"},
 	{"yaml-alias", "anchors, aliases and tags (&, *, !) are not read here", "这里不支持锚点、别名和标签（&、*、!）", "write the value out; what mappings share stands in a fragment: merge: _common.yaml", "请把值写全；几个映射共用的内容放进片段：merge: _common.yaml"},
@@ -109,7 +110,7 @@ var expressions = []row{
 	{"compare-quotes", "compare with == and write texts in double quotes", "比较请用 ==，文本用双引号", "", ""},
 	{"wide-token", "this character is a wide one of the Chinese keyboard: write {1}", "这是中文输入法的全角符号，请改成 {1}", "", ""},
 	{"number-too-large", "this number is too large", "这个数字太大", "a code is a text: write '\"34010241011328001001\"'", "编码是文本，请写成 '\"34010241011328001001\"'"},
-	{"number-form", "this is no number: {1}", "这不是数字：{1}", "a code is a text and stands in double quotes", "编码是文本，要放进双引号"},
+	{"number-form", "this is no number", "这不是数字", "a code is a text and stands in double quotes", "编码是文本，要放进双引号"},
 	{"text-end", "this text has no end: its closing quote is missing", "这段文本没有结束：缺少右引号", "", ""},
 	{"text-escape", "a text holds a backslash with something unknown behind it", "文本里的反斜杠后面不认识", "write two of them for one: \\\\", "要写反斜杠本身请写两个：\\\\"},
 	{"character", "unexpected character {1}", "不认识的字符 {1}", "{2}", "{2}"},

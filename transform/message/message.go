@@ -5,6 +5,7 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -211,11 +212,15 @@ func gap(s string) (n int, quoted bool, width int) {
 func tight(before []byte, s, after string) ([]byte, string) {
 	first, _ := utf8.DecodeRuneInString(s)
 	last, _ := utf8.DecodeLastRuneInString(s)
-	if (wide(first) || s == "") && len(before) > 0 && before[len(before)-1] == ' ' {
-		before = before[:len(before)-1]
+	if text, blank := bytes.CutSuffix(before, []byte(" ")); blank {
+		if end, _ := utf8.DecodeLastRune(text); wide(end) && (wide(first) || s == "") {
+			before = text
+		}
 	}
-	if wide(last) {
-		after = strings.TrimPrefix(after, " ")
+	if text, blank := strings.CutPrefix(after, " "); blank {
+		if begin, _ := utf8.DecodeRuneInString(text); wide(begin) && wide(last) {
+			after = text
+		}
 	}
 	return before, after
 }
