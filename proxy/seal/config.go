@@ -161,4 +161,3 @@ func names[T any](rows []T, name func(T) string) []string {
 func named[T any](rows []T, want string, name func(T) string) T {
 	return rows[slices.IndexFunc(rows, func(row T) bool { return name(row) == want })]
 }
-
