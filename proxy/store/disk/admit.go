@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -67,10 +68,7 @@ func (a *admission) records(o *op, entries []store.Entry) error {
 		}
 		o.bytes += len(e.Body)
 		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Admitted: nanos(a.now), metaRegistry: registryOf(e)}
-		if e.Dead != nil {
-			why := *e.Dead // the caller's again, before the row is written
-			m.Dead = &why
-		}
+		m.keep(e.Dead)
 		if key := e.DedupKey(); key != (store.Key{}) {
 			m.Key, m.Expires = key[:], nanos(a.now.Add(e.KeyTTL))
 		}
@@ -83,6 +81,29 @@ func (a *admission) records(o *op, entries []store.Entry) error {
 		}
 	}
 	return nil
+}
+
+// keep copies what is the caller's again before the row is written: names may
+// be slices of the body of a request.
+func (m *meta) keep(why *store.Reason) {
+	if why != nil {
+		m.Dead = &store.Reason{Class: store.Class(strings.Clone(string(why.Class))), Text: strings.Clone(why.Text)}
+	}
+	l := &m.Labels
+	names := [...]*string{&m.ID, &m.Lane, &l.Source, &l.Mapping, &l.Interface, &l.Device, &l.Generation}
+	n := 0
+	for _, name := range names {
+		n += len(*name)
+	}
+	var all strings.Builder
+	all.Grow(n)
+	for _, name := range names {
+		all.WriteString(*name)
+	}
+	rest := all.String()
+	for _, name := range names {
+		*name, rest = rest[:len(*name)], rest[len(*name):]
+	}
 }
 
 // plan keeps the records of those that are no duplicates. The writer's.

@@ -96,19 +96,36 @@ func (s *Store) refill(keys int) {
 
 // fill adds what the index knows. Without it the store is only slower.
 func (s *Store) fill(f *filter) {
-	rows, err := s.readers.QueryContext(context.Background(), "SELECT key FROM key UNION ALL SELECT key FROM registration UNION ALL SELECT key FROM registering")
+	for _, table := range []string{"key", "registration", "registering"} {
+		after := []byte{}
+		for after != nil {
+			var err error
+			if after, err = s.fillSome(f, table, after); err != nil || s.stopping() {
+				return
+			}
+		}
+	}
+	f.whole.Store(true)
+}
+
+// fillStep is how many keys are read at once: while rows are read, the WAL
+// cannot begin anew.
+const fillStep = 4096
+
+// fillSome adds the next keys of a table; nil: there are no more.
+func (s *Store) fillSome(f *filter, table string, after []byte) (last []byte, err error) {
+	rows, err := s.readers.QueryContext(context.Background(), "SELECT DISTINCT key FROM "+table+" WHERE key > ? ORDER BY key LIMIT ?", after, fillStep)
 	if err != nil {
-		return
+		return nil, err
 	}
 	defer rows.Close()
-	var k []byte
-	for rows.Next() && !s.stopping() {
-		if err := rows.Scan(&k); err != nil {
-			return
+	for rows.Next() {
+		if err := rows.Scan(&last); err != nil {
+			return nil, err
 		}
-		if len(k) == len(store.Key{}) {
-			f.add(store.Key(k))
+		if len(last) == len(store.Key{}) {
+			f.add(store.Key(last))
 		}
 	}
-	f.whole.Store(rows.Err() == nil && !s.stopping())
+	return last, rows.Err()
 }
