@@ -287,7 +287,7 @@ func TestApply(t *testing.T) {
 		"forged handle": {face("2026-01-02T03:04:05Z", "@0123456789abcdef:0"), `snapSmallImage`},
 		"no mapping":    {`{"kind":"car"}`, "unmapped: no mapping of source acme matches"},
 		"broken JSON":   {`{"kind":"face",`, "undecodable: broken json"},
-		"not JSON":      {`kind=face`, "undecodable:"},
+		"not JSON":      {`kind: face`, "undecodable:"},
 		"empty":         {``, "undecodable:"},
 	} {
 		res := applyAcme(t, rules, tt.body, nil)
