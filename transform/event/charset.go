@@ -67,16 +67,18 @@ func ascii(b []byte) bool {
 	return true
 }
 
-// eastAsian tells whether all that is not ASCII is Chinese or its punctuation.
-// Two characters of GBK are at times valid UTF-8 as well, but then Greek,
-// Cyrillic or Arabic.
+// eastAsian tells whether UTF-8 is plausible where GBK was announced: there is
+// Chinese in it, and no letter that is neither Chinese nor Latin. Characters of
+// GBK are at times valid UTF-8 as well, but then £, Greek, Cyrillic or Arabic.
 func eastAsian(text []byte) bool {
-	for _, r := range string(text) {
+	chinese := false
+	for _, r := range view(text) {
 		if r >= 0x250 && r < 0x2000 {
 			return false
 		}
+		chinese = chinese || r >= 0x2E80
 	}
-	return true
+	return chinese
 }
 
 func utf16Mark(b []byte) bool {

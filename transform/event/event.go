@@ -23,7 +23,7 @@ const (
 	MaxHeader   = 8 << 10  // bytes of the header of one part
 	MaxDoc      = 4 << 20  // bytes of the document after lifting
 	MaxElements = 100_000  // elements, attributes, fields and cells of a body that is not JSON
-	MaxInflated = 32 << 20 // bytes of a body after Content-Encoding was undone
+	MaxInflated = 32 << 20 // bytes of a body after Content-Encoding was undone; see InflatedRoom
 	maxNotes    = 16
 )
 
@@ -176,8 +176,8 @@ func (ev *Event) document(kind Kind, body []byte) ([]byte, error) {
 	if kind == Picture {
 		return ev.picture(body)
 	}
-	body = ev.utf16(body)
-	if body = trim(body); len(body) == 0 {
+	whole := ev.utf16(body)
+	if body = trim(whole); len(body) == 0 {
 		if kind != Empty && kind != Text {
 			return nil, &Error{kind, -1, "the body is empty"}
 		}
@@ -191,7 +191,7 @@ func (ev *Event) document(kind Kind, body []byte) ([]byte, error) {
 	case KeyValue:
 		return ev.keyValue(body)
 	case Rows:
-		return ev.rows(body)
+		return ev.rows(whole) // a tab at its end is an empty cell
 	case Text:
 		return ev.plain(body)
 	case Empty:

@@ -341,30 +341,6 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzDecode feeds every kind; it must never panic nor loop.
-func FuzzDecode(f *testing.F) {
-	f.Add("multipart/form-data; boundary=b", []byte("--b\r\nContent-Disposition: form-data; name=\"e\"\r\n\r\n{\"a\":1}\r\n--b\r\n\r\nx\r\n--b--"))
-	f.Add("multipart/mixed; boundary=\"--b\"", []byte("--b\n\n<A><b>1</b></A>\n--b--"))
-	f.Add("application/xml", []byte(`<A x="1"><b>1</b><b/></A>`))
-	f.Add("", []byte("--x\n\n--x--"))
-	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		ev := new(Event)
-		if err := NewDecoder().Decode(ev, contentType, body, Layout{Unwrap: []string{"A", "B"}}); err != nil {
-			return
-		}
-		v, err := ev.Value(ev.Doc)
-		if err != nil {
-			return
-		}
-		if _, err := json.Marshal(plain(v)); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range ev.Parts {
-			_ = ev.Blobs[p.Blob].Data
-		}
-	})
-}
-
 func BenchmarkDecode(b *testing.B) {
 	var p Paths
 	p.Add([]Step{{Name: "dateTime"}}, false)

@@ -11,7 +11,11 @@ import (
 func (ev *Event) form(body []byte) ([]byte, error) {
 	if i := bytes.IndexByte(body, '='); (i < 0 || i == len(body)-1) && bytes.HasPrefix(body, []byte("%7")) {
 		// The whole body is one document that was taken for a field's name.
-		return ev.json(ev.utf8(ev.percent(bytes.TrimSuffix(body, []byte("=")))))
+		doc, err := ev.json(ev.utf8(ev.percent(bytes.TrimSuffix(body, []byte("=")))))
+		if err == nil && !ev.whole(doc) {
+			err = &Error{Form, -1, "the body is one JSON document, percent-encoded, and cut off or broken"}
+		}
+		return doc, err
 	}
 	type field struct {
 		name, value []byte

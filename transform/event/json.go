@@ -53,7 +53,10 @@ func (ev *Event) documents(text []byte) ([]byte, error) {
 			break
 		}
 		around += len(bytes.Trim(text[at:at+next], " \t\r\n\x00,"))
-		end := w.ends(at + next)
+		end := -1
+		if inner := w.space(at + next + 1); text[at+next] == '{' || inner < len(text) && text[inner] == '{' {
+			end = w.ends(at + next) // [1] may be anything
+		}
 		if end < 0 {
 			if len(list) > 0 {
 				return nil, &Error{JSON, at + next, "this document, of several, is cut off or broken"}

@@ -44,7 +44,7 @@ func (ev *Event) codes(text []byte) ([]byte, error) {
 	var events [][]byte
 	for len(text) > 0 {
 		if !bytes.HasPrefix(text, []byte("Code=")) {
-			return nil, &Error{KeyValue, -1, fmt.Sprintf("want Code= at the beginning of an event, got %.24q", text)}
+			return nil, &Error{KeyValue, -1, fmt.Sprintf("want Code= behind %d events", len(events))}
 		}
 		if len(events) == MaxElements/100 {
 			return nil, &Error{KeyValue, -1, fmt.Sprintf("more than %d events", MaxElements/100)}
@@ -73,7 +73,7 @@ func (ev *Event) code(t *tree, text []byte) (rest []byte, err error) {
 	for len(text) > 0 && text[0] != '\n' && text[0] != '\r' {
 		key, value, ok := bytes.Cut(text, []byte("="))
 		if !ok || bytes.ContainsAny(key, ";\n") {
-			return nil, &Error{KeyValue, -1, fmt.Sprintf("want name=value, got %.24q", text)}
+			return nil, &Error{KeyValue, -1, "want Code=…;name=value;…"}
 		}
 		n, err := t.add(0, key, nil)
 		if err != nil {
@@ -105,36 +105,30 @@ func (ev *Event) lines(text []byte) ([]byte, error) {
 	if bytes.IndexByte(text, '\n') < 0 {
 		text = options(text)
 	}
-	w := walker{b: text}
 	ignored := 0
 	for at := 0; at < len(text); {
 		line := firstLine(text[at:])
 		eq := bytes.IndexByte(line, '=')
-		from := at + eq + 1
-		at += len(line) + 1
-		if key := bytes.TrimSpace(line[:max(eq, 0)]); len(key) > 0 {
-			n, err := t.path(key)
-			if err != nil {
-				return nil, err
+		key := bytes.TrimSpace(line[:max(eq, 0)])
+		if len(key) == 0 {
+			if bytes.ContainsAny(line, "{<") {
+				return nil, &Error{KeyValue, -1, fmt.Sprintf("want name=value in line %d", 1+bytes.Count(text[:at], []byte("\n")))}
 			}
-			value := bytes.TrimSpace(line[eq+1:])
-			switch end := -1; {
-			case t.nodes[n].text != nil || t.nodes[n].doc != nil:
-				ev.note("%.60q is given more than once: the first counts", key)
-			case len(value) > 1 && (value[0] == '{' || value[0] == '['):
-				from = w.space(from)
-				if end = w.ends(from); end >= 0 { // it may go on over several lines
-					t.nodes[n].doc = text[from:end]
-					at = end + len(firstLine(text[end:])) + 1
-					break
-				}
-				fallthrough
-			default:
-				t.nodes[n].text = value
+			at += len(line) + 1
+			if !blank(line) {
+				ignored++
 			}
-		} else if !blank(line) {
-			ignored++
+			continue
 		}
+		n, err := t.path(key)
+		if err != nil {
+			return nil, err
+		}
+		if p := &t.nodes[n]; p.text != nil || p.doc != nil {
+			ev.note("%.60q is given more than once: the last counts", key)
+			p.doc = nil
+		}
+		at = t.lineValue(n, text, at+eq+1)
 	}
 	if len(t.nodes) == 1 {
 		return nil, &Error{KeyValue, 0, fmt.Sprintf("want lines name=value, got text that begins with %.24q", text)}
@@ -143,6 +137,27 @@ func (ev *Event) lines(text []byte) ([]byte, error) {
 		ev.note("%d lines are not of the form name=value and were left out", ignored)
 	}
 	return t.document()
+}
+
+// lineValue reads the value that begins at from, up to the end of its line, or
+// of its JSON, which may go on over several lines. It returns where the next
+// line begins.
+func (t *tree) lineValue(n int32, text []byte, from int) (next int) {
+	p := &t.nodes[n]
+	line := firstLine(text[from:])
+	next = from + len(line) + 1
+	w := walker{b: text}
+	var doc []byte
+	if at := w.space(from); at < len(text) && (text[at] == '{' || text[at] == '[') {
+		if end := w.ends(at); end >= 0 {
+			doc = text[at:end]
+			next = end + len(firstLine(text[end:])) + 1
+		}
+	}
+	if p.doc = doc; doc == nil {
+		p.text = bytes.TrimSpace(line)
+	}
+	return next
 }
 
 // options makes lines of A=1,~B=2,C=3 on one line.

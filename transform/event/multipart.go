@@ -66,7 +66,7 @@ func (ev *Event) multipart(body, delimiter []byte, layout Layout) ([]byte, error
 		main = n
 	}
 	if main < 0 {
-		return ev.fields(nil)
+		return ev.fields(nil, kinds)
 	}
 	f := formDocument{ev: ev, layout: layout, kinds: kinds, main: main}
 	doc, err := f.read()
@@ -157,7 +157,7 @@ func (f *formDocument) read() ([]byte, error) {
 func (f *formDocument) more(docs [][]byte) ([]byte, error) {
 	for i := range f.ev.Parts {
 		if p := &f.ev.Parts[i]; docs[i] != nil || f.kinds[i] == "" && p.Name != "" && f.ev.field(p) {
-			return f.ev.fields(docs)
+			return f.ev.fields(docs, f.kinds)
 		}
 	}
 	return nil, nil
@@ -177,14 +177,14 @@ func (f *formDocument) dropDocuments() {
 	f.ev.Parts = kept
 }
 
-// fields makes an object of the parts that are texts, and of docs, which are
-// by part.
-func (ev *Event) fields(docs [][]byte) ([]byte, error) {
+// fields makes an object of the parts that are texts, and of those of docs,
+// which are by part as kinds are.
+func (ev *Event) fields(docs [][]byte, kinds []Kind) ([]byte, error) {
 	t := ev.tree.begin(ev)
 	for i := range ev.Parts {
 		p := &ev.Parts[i]
 		isDoc := docs != nil && docs[i] != nil
-		if !isDoc && (p.Name == "" || !ev.field(p)) {
+		if !isDoc && (kinds[i] != "" || p.Name == "" || !ev.field(p)) {
 			continue
 		}
 		n, err := t.add(0, []byte(p.label(i)), nil)

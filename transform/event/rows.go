@@ -11,13 +11,13 @@ import "bytes"
 //	OPLOG 4 ⇥ 0                         ["OPLOG","4","0"]
 //	USER PIN=1 ⇥ Name=X                 {"@row":"USER","PIN":"1","Name":"X"}
 func (ev *Event) rows(body []byte) ([]byte, error) {
-	body = ev.utf8(body)
+	body = ev.utf8(bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")))
 	t := ev.tree.begin(ev)
 	for len(body) > 0 {
 		line := firstLine(body)
 		body = body[min(len(body), len(line)+1):]
 		if blank(line) {
-			continue
+			continue // NULs too
 		}
 		row, err := t.append(0, []byte("rows"), nil)
 		if err == nil {
