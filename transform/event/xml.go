@@ -15,7 +15,7 @@ import (
 // are texts.
 //
 // What is not closed or not well-formed keeps what was read before, with a
-// note. Entities that a document declares itself are not expanded.
+// note; only a text that may have gone on is left out. Entities that a document declares itself are not expanded.
 func (ev *Event) xml(body []byte) ([]byte, error) {
 	skipped := bytes.IndexByte(body, '<')
 	if skipped < 0 {
@@ -90,7 +90,14 @@ func (x *xmlReader) read() error {
 		return &Error{XML, 0, "no element"}
 	}
 	if x.depth > 0 {
-		x.ev.note("the XML ends too early: element %.40q is not closed", x.tree.nodes[x.stack[x.depth]].name)
+		n := &x.tree.nodes[x.stack[x.depth]]
+		if n.first == 0 && n.text != nil {
+			// Half a plate is worse than none.
+			n.text = nil
+			x.ev.note("the XML ends too early: element %.40q is cut off, and left empty", n.name)
+		} else {
+			x.ev.note("the XML ends too early: element %.40q is not closed", n.name)
+		}
 	}
 	return nil
 }
