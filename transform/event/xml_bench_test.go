@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -21,8 +22,18 @@ func cameraXML(n int) []byte {
 	return []byte(b.String())
 }
 
+// cpu is the time that this process has used, in µs.
+func cpu(b *testing.B) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e3
+}
+
 // BenchmarkXML compares, in one run, the decoding and walk of 5 KB with what
-// the tokens alone cost in encoding/xml.
+// the tokens alone cost in encoding/xml. cpu-µs is the processor's time, which
+// others on the machine disturb less: the goal is 60.
 func BenchmarkXML(b *testing.B) {
 	body := cameraXML(5 << 10)
 	var p Paths
@@ -33,7 +44,8 @@ func BenchmarkXML(b *testing.B) {
 		d, ev := NewDecoder(), new(Event)
 		b.SetBytes(int64(len(body)))
 		b.ReportAllocs()
-		for b.Loop() {
+		begun, n := cpu(b), 0
+		for ; b.Loop(); n++ {
 			if err := d.Decode(ev, "application/xml", body, Layout{Unwrap: []string{"EventNotificationAlert"}}); err != nil {
 				b.Fatal(err)
 			}
@@ -41,10 +53,12 @@ func BenchmarkXML(b *testing.B) {
 				b.Fatal(err, out)
 			}
 		}
+		b.ReportMetric((cpu(b)-begun)/float64(n), "cpu-µs")
 	})
 	b.Run("tokens", func(b *testing.B) {
 		b.SetBytes(int64(len(body)))
-		for b.Loop() {
+		begun, n := cpu(b), 0
+		for ; b.Loop(); n++ {
 			d := xml.NewDecoder(bytes.NewReader(body))
 			for {
 				if _, err := d.Token(); err == io.EOF {
@@ -54,5 +68,6 @@ func BenchmarkXML(b *testing.B) {
 				}
 			}
 		}
+		b.ReportMetric((cpu(b)-begun)/float64(n), "cpu-µs")
 	})
 }
