@@ -108,6 +108,7 @@ func TestProblems(t *testing.T) {
 		{name: "source: bad route", source: in(goodSource, "POST /acme", "FETCH acme")},
 		{name: "source: reserved path", source: in(goodSource, "POST /acme/{device}", "POST /-/acme")},
 		{name: "source: unknown table", source: in(goodSource, "{from:", "{table: device, from:")},
+		{name: "source: body", source: goodSource + "body: xlm\n"},
 		{name: "source: zone", source: goodSource + "time: {zone: Mars/Olympus}\n"},
 		{name: "source: correction", source: goodSource + "time: {correct: nine minutes}\n"},
 		{name: "source: outcome", source: goodSource + "answers: [{for: acepted, body: ok}]\n"},
