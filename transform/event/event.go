@@ -237,6 +237,9 @@ func (ev *Event) plain(body []byte) ([]byte, error) {
 func (ev *Event) reset(nonce string) {
 	clear(ev.Blobs)
 	clear(ev.texts)
+	if cap(ev.tree.nodes) > keptNodes {
+		ev.tree.nodes = nil
+	}
 	*ev = Event{
 		Request: ev.Request, nonce: nonce, tree: ev.tree,
 		Blobs: ev.Blobs[:0], Parts: ev.Parts[:0], Notes: ev.Notes[:0], skel: ev.skel[:0], arena: ev.arena[:0], texts: ev.texts[:0],

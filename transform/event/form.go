@@ -17,33 +17,9 @@ func (ev *Event) form(body []byte) ([]byte, error) {
 		}
 		return doc, err
 	}
-	type field struct {
-		name, value []byte
-		plain       bool // not percent-encoded
-	}
-	var fields []field
-	open := false // JSON that nobody encoded has no end: no use to look again
-	for len(body) > 0 {
-		var f field
-		f.name, body = cutField(body)
-		if name, value, ok := bytes.Cut(f.name, []byte("=")); ok {
-			f.name, f.value = name, value
-			if f.plain = len(value) > 1 && (value[0] == '{' || value[0] == '['); f.plain && len(body) > 0 && !open {
-				if end := unencoded(value[:len(value)+1+len(body)]); end > len(value) {
-					f.value, body = value[:end], body[min(len(body), end-len(value)):]
-				} else {
-					open = end < 0
-				}
-			}
-		}
-		if len(f.name)+len(f.value) == 0 {
-			continue
-		}
-		if len(fields) == MaxElements/10 {
-			return nil, &Error{Form, -1, fmt.Sprintf("more than %d fields", MaxElements/10)}
-		}
-		f.name = ev.utf8(ev.percent(f.name))
-		fields = append(fields, f)
+	fields, err := ev.formFields(body)
+	if err != nil {
+		return nil, err
 	}
 	// Documents are read first: they use the tree themselves.
 	docs := make([][]byte, len(fields))
@@ -75,6 +51,40 @@ func (ev *Event) form(body []byte) ([]byte, error) {
 		t.nodes[n].doc = docs[i]
 	}
 	return t.document()
+}
+
+type formField struct {
+	name, value []byte
+	plain       bool // not percent-encoded
+}
+
+// formFields splits a form; names are decoded, values are as they came.
+func (ev *Event) formFields(body []byte) ([]formField, error) {
+	var fields []formField
+	open := false // JSON that nobody encoded has no end: no use to look again
+	for len(body) > 0 {
+		var f formField
+		f.name, body = cutField(body)
+		if name, value, ok := bytes.Cut(f.name, []byte("=")); ok {
+			f.name, f.value = name, value
+			if f.plain = len(value) > 1 && (value[0] == '{' || value[0] == '['); f.plain && len(body) > 0 && !open {
+				if end := unencoded(value[:len(value)+1+len(body)]); end > len(value) {
+					f.value, body = value[:end], body[min(len(body), end-len(value)):]
+				} else {
+					open = end < 0
+				}
+			}
+		}
+		if len(f.name)+len(f.value) == 0 {
+			continue
+		}
+		if len(fields) == MaxElements/10 {
+			return nil, &Error{Form, -1, fmt.Sprintf("more than %d fields", MaxElements/10)}
+		}
+		f.name = ev.utf8(ev.percent(f.name))
+		fields = append(fields, f)
+	}
+	return fields, nil
 }
 
 // whole tells whether a document is well-formed: one in a field must not break

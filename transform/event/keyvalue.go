@@ -151,7 +151,11 @@ func (t *tree) lineValue(n int32, text []byte, from int) (next int) {
 	if at := w.space(from); at < len(text) && (text[at] == '{' || text[at] == '[') {
 		if end := w.ends(at); end >= 0 {
 			doc = text[at:end]
-			next = end + len(firstLine(text[end:])) + 1
+			behind := firstLine(text[end:])
+			next = end + len(behind) + 1
+			if !blank(behind) {
+				t.ev.note("%d bytes behind the JSON of a line were left out", len(bytes.TrimSpace(behind)))
+			}
 		}
 	}
 	if p.doc = doc; doc == nil {

@@ -38,7 +38,8 @@ func look(method, contentType string, body []byte) Kind {
 	case media == "application/x-www-form-urlencoded":
 		return Form
 	case pair(body):
-		if line := firstLine(body); bytes.IndexByte(line, '&') >= 0 && len(line) == len(body) {
+		line := firstLine(body)
+		if len(line) == len(body) && (bytes.IndexByte(line, '&') >= 0 || bytes.Contains(line, []byte("=%7B"))) {
 			return Form
 		}
 		return KeyValue

@@ -200,9 +200,6 @@ func (t *tree) document() ([]byte, error) {
 	}
 	ev.skel = dst
 	clear(t.nodes)
-	if cap(t.nodes) > keptNodes {
-		t.nodes = nil
-	}
 	*t = tree{nodes: t.nodes}
 	return dst[from:], nil
 }
