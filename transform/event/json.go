@@ -62,7 +62,7 @@ func (ev *Event) documents(text []byte) ([]byte, error) {
 				return nil, &Error{JSON, at + next, "this document, of several, is cut off or broken"}
 			}
 			if next > 0 && around > 0 {
-				return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.24q", text)}
+				return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.12q", text)}
 			}
 			return text, nil // Fill says where
 		}
@@ -77,16 +77,16 @@ func (ev *Event) documents(text []byte) ([]byte, error) {
 	}
 	switch len(list) {
 	case 0:
-		return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.24q", text)}
+		return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.12q", text)}
 	case 1:
 		return list[0], nil
 	}
 	ev.note("%d JSON documents one behind the other became a list", len(list))
-	return ev.list(list), nil
+	return listOf(list), nil
 }
 
-// list writes a list of documents.
-func (ev *Event) list(docs [][]byte) []byte {
+// listOf writes a list of documents.
+func listOf(docs [][]byte) []byte {
 	out := []byte{'['}
 	for i, d := range docs {
 		if i > 0 {

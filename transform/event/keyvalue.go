@@ -65,7 +65,7 @@ func (ev *Event) codes(text []byte) ([]byte, error) {
 		return events[0], nil
 	}
 	ev.note("%d events one behind the other became a list", len(events))
-	return ev.list(events), nil
+	return listOf(events), nil
 }
 
 // code reads the fields of one event up to the end of its line, or of its data.
@@ -131,7 +131,7 @@ func (ev *Event) lines(text []byte) ([]byte, error) {
 		at = t.lineValue(n, text, at+eq+1)
 	}
 	if len(t.nodes) == 1 {
-		return nil, &Error{KeyValue, 0, fmt.Sprintf("want lines name=value, got text that begins with %.24q", text)}
+		return nil, &Error{KeyValue, 0, fmt.Sprintf("want lines name=value, got text that begins with %.12q", text)}
 	}
 	if ignored > 0 {
 		ev.note("%d lines are not of the form name=value and were left out", ignored)

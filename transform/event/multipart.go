@@ -48,14 +48,12 @@ func (ev *Event) multipart(body, delimiter []byte, layout Layout) ([]byte, error
 		return nil, err
 	}
 	kinds := make([]Kind, len(ev.Parts)) // of those that are documents
-	main, documents, content := -1, 0, false
+	main, content := -1, false
 	for i := range ev.Parts {
 		data := trim(ev.Blobs[ev.Parts[i].Blob].Data)
 		content = content || len(data) > 0
-		if kinds[i] = partKind(&ev.Parts[i], data); kinds[i] != "" {
-			if documents++; main < 0 {
-				main = i
-			}
+		if kinds[i] = partKind(&ev.Parts[i], data); kinds[i] != "" && main < 0 {
+			main = i
 		}
 	}
 	if !content {
@@ -68,11 +66,7 @@ func (ev *Event) multipart(body, delimiter []byte, layout Layout) ([]byte, error
 		return ev.fields(nil, kinds)
 	}
 	f := multipartDocument{ev: ev, layout: layout, kinds: kinds, main: main}
-	doc, err := f.read()
-	if err != nil {
-		return nil, err
-	}
-	return doc, nil
+	return f.read()
 }
 
 // named returns the first document part that a name finds, or -1.
@@ -103,53 +97,58 @@ func (f *multipartDocument) read() ([]byte, error) {
 		if kind == "" {
 			continue
 		}
-		b := &ev.Blobs[ev.Parts[i].Blob]
-		doc, err := ev.document(kind, b.Data)
+		doc, err := ev.document(kind, ev.Blobs[ev.Parts[i].Blob].Data)
 		if err == nil && i != f.main && !ev.whole(doc) {
-			err = &Error{kind, -1, "cut off or broken"}
+			err = &Error{kind, -1, fmt.Sprintf("part %d is cut off or broken", i+1)}
 		}
 		switch {
-		case err == nil:
-			docs[i] = unwrapped(doc, f.layout.Unwrap)
-		case i == f.main:
-			return nil, err
-		default:
+		case err != nil && f.alike(i):
+			return nil, err // it is an event of its own
+		case err != nil:
 			ev.note("part %q is left as it is: %v", ev.Parts[i].label(i), err)
 			f.kinds[i] = ""
-			continue
-		}
-		if i == f.main || kind == f.kinds[f.main] && ev.Parts[i].Name == ev.Parts[f.main].Name && ev.Parts[i].Filename == ev.Parts[f.main].Filename {
-			same = append(same, docs[i])
-			docs[i] = nil
+		case f.alike(i):
+			same = append(same, unwrapped(doc, f.layout.Unwrap))
+		default:
+			docs[i] = unwrapped(doc, f.layout.Unwrap)
 		}
 	}
 	doc := same[0]
 	if len(same) > 1 {
 		ev.note("%d parts that are documents became a list", len(same))
-		doc = ev.list(same)
+		doc = listOf(same)
 	}
 	more, err := f.more(docs)
 	if err != nil {
 		return nil, err
 	}
 	f.dropDocuments()
-	if more == nil {
+	switch {
+	case more == nil || !ev.whole(doc): // then Fill says where
 		return doc, nil
-	}
-	if !ev.whole(doc) {
-		return doc, nil // Fill says where
-	}
-	if doc[0] != '{' {
+	case doc[0] != '{':
 		ev.note("the document is a list, so the other parts have no place in it")
 		return doc, nil
 	}
-	out := append(make([]byte, 0, len(doc)+len(more)+16), '{')
+	return withMember(doc, "@parts", more), nil
+}
+
+// alike tells whether a part is a document as the main one is: of one kind and
+// name. Such parts are events one behind the other.
+func (f *multipartDocument) alike(i int) bool {
+	p, main := &f.ev.Parts[i], &f.ev.Parts[f.main]
+	return f.kinds[i] == f.kinds[f.main] && p.Name == main.Name && p.Filename == main.Filename
+}
+
+// withMember returns the object doc with one more member.
+func withMember(doc []byte, name string, value []byte) []byte {
+	out := append(make([]byte, 0, len(doc)+len(name)+len(value)+8), '{')
 	if inner := bytes.TrimLeft(doc[1:], " \t\r\n"); len(inner) > 0 && inner[0] != '}' {
 		out = append(out, doc[1:len(doc)-1]...)
 		out = append(out, ',')
 	}
-	out = append(append(out, `"@parts":`...), more...)
-	return append(out, '}'), nil
+	out = append(append(AppendString(out, name), ':'), value...)
+	return append(out, '}')
 }
 
 // more is the object of the texts beside the document, or nil.
