@@ -77,7 +77,12 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	run := s.runs.Get().(*run)
 	defer run.release()
 	run.begin(ev, tr)
-	defer func() { res.Device = run.deviceID }()
+	defer func() {
+		res.Device = run.deviceID
+		if res.Refusal != nil {
+			res.Refusal.Text += notes(ev)
+		}
+	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err)
 		return

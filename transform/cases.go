@@ -108,13 +108,17 @@ func (r *Rules) RunCase(c Case, input []byte) (CaseResult, error) {
 // it returns is what the records share memory with.
 func (r *Rules) ApplyBody(s *Source, q event.Request, body []byte, res *Result, tr *Trace) *event.Event {
 	ev := &event.Event{Request: q}
-	if err := r.Decode(s, ev, body); err != nil {
+	err := r.Decode(s, ev, body)
+	if tr != nil {
+		tr.add(Step{What: "decoded", Note: fmt.Sprintf("%s, document %d bytes, %d lifted or parts", ev.Kind, len(ev.Doc), len(ev.Blobs)), OK: err == nil, Err: err})
+		for _, n := range ev.Notes {
+			tr.add(Step{What: "body", Note: n, Warning: true})
+		}
+	}
+	if err != nil {
 		res.reset()
 		res.refuse(Undecodable, nil, err)
 		return ev
-	}
-	if tr != nil {
-		tr.add(Step{What: "decoded", Note: fmt.Sprintf("%s, document %d bytes, %d lifted or parts", ev.Kind, len(ev.Doc), len(ev.Blobs)), OK: true})
 	}
 	r.Apply(s, ev, res, tr)
 	return ev
@@ -176,7 +180,7 @@ func PictureText(b *event.Blob) string {
 		}
 		data = decoded
 	}
-	kind := strings.TrimPrefix(event.Picture(data), "image/")
+	kind := strings.TrimPrefix(event.PictureType(data), "image/")
 	if kind == "" {
 		kind = "data"
 	}
