@@ -113,7 +113,7 @@ func traceOf(g *Generation, e *entry) string {
 	var b strings.Builder
 	tr.Write(&b)
 	if res.Refusal != nil {
-		fmt.Fprintf(&b, "✗ %s: %s\n", res.Refusal.Class, res.Refusal.Text)
+		transform.WriteResult(&b, &res)
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	}
 	var failed []string
 	matched := false
-	for _, m := range s.Mappings {
+	for i, m := range s.Mappings {
 		run.mapping = m
 		ok, err := run.matches(m)
 		if err != nil {
@@ -85,14 +86,16 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 		}
 		matched = true
 		if run.apply(m, res); res.Refusal != nil {
+			run.tellUntried(s.Mappings[i+1:])
 			return
 		}
 	}
+	run.mapping = nil
 	switch {
 	case matched:
 	case s.otherwise != "":
 		res.Ignored = append(res.Ignored, IgnoredBy{Because: s.otherwise})
-		tr.add(Step{What: "otherwise", Note: s.otherwise, OK: true})
+		tr.add(Step{What: "otherwise", Verdict: Yes, Note: s.otherwise})
 	default:
 		text := "no mapping of source " + s.Name + " matches"
 		if len(failed) > 0 {
@@ -143,6 +146,7 @@ type run struct {
 	args       []any        // of direct calls under way
 	steps      int          // see maxSteps
 	pictures   []event.Blob // made of texts of the event
+	rows       []RowUsed    // of the expression under way, for the trace
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -169,7 +173,7 @@ func (r *run) release() {
 	clear(r.values)
 	clear(r.blobs)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
-	r.deviceID, r.sought, r.missed = "", false, nil
+	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)
@@ -177,19 +181,31 @@ func (r *run) release() {
 
 func (r *run) matches(m *Mapping) (bool, error) {
 	if m.when == nil {
-		r.trace.add(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: true})
+		if r.trace != nil {
+			r.trace.add(Step{What: "mapping", Verdict: Yes, Mapping: m.Name, Name: m.Name, Note: m.Title, Place: m.place})
+		}
 		return true, nil
 	}
 	ok, err := r.condition(m.when)
-	r.tell(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: ok && err == nil, Err: err}, m.when)
+	if r.trace != nil {
+		r.tellCondition(Step{What: "mapping", Name: m.Name, Note: m.Title}, m.when, ok, err)
+	}
 	return ok && err == nil, err
 }
 
-// tell adds a step about an expression to the trace, if there is one.
-func (r *run) tell(s Step, e *expression) {
+func (r *run) tellIgnoreSkipped(ig ignoreRule) {
 	if r.trace != nil {
-		s.Place, s.Expr, s.Value = e.place, e.text, r.saw(e, nil)
-		r.trace.add(s)
+		r.trace.add(Step{What: "ignore", Verdict: Skipped, Mapping: r.mappingName(), Name: ig.because, Note: "is about the device, which nobody knows", Place: ig.when.place, Expr: ig.when.text})
+	}
+}
+
+// tellUntried tells of the mappings behind one that refuses the event.
+func (r *run) tellUntried(rest []*Mapping) {
+	if r.trace == nil {
+		return
+	}
+	for _, m := range rest {
+		r.trace.add(Step{What: "mapping", Verdict: Skipped, Mapping: m.Name, Name: m.Name, Note: m.Title + ": the event is refused already", Place: m.place})
 	}
 }
 
@@ -211,10 +227,13 @@ func (r *run) apply(m *Mapping, res *Result) {
 		// A rule about the device says nothing of one that nobody knows: that
 		// is refused below.
 		if ig.when.usesDevice() && r.findDevice() == nil {
+			r.tellIgnoreSkipped(ig)
 			continue
 		}
 		ok, err := r.condition(ig.when)
-		r.tell(Step{What: "ignore", Name: ig.because, OK: ok, Err: err}, ig.when)
+		if r.trace != nil {
+			r.tellCondition(Step{What: "ignore", Name: ig.because}, ig.when, ok, err)
+		}
 		if err != nil {
 			res.refuse(Refused, m, err.Error())
 			return
@@ -250,6 +269,7 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		raw, _ := r.slots[m.eachRaw].(event.Raw)
 		n := 0
 		var err error
+		r.tellEach(m, raw)
 		for el := range func(yield func(event.Raw) bool) { event.Elements(raw, yield) } {
 			if n == maxRecords {
 				return tooMany(m)
@@ -282,6 +302,9 @@ func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
 	}
 	l := &m.each[depth]
 	v, err := r.eval(l.value)
+	if r.trace != nil {
+		r.tell(Step{What: "each", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
+	}
 	if err != nil {
 		return fmt.Errorf("each: %w", err)
 	}
@@ -294,6 +317,31 @@ func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
 		}
 	}
 	return nil
+}
+
+// tellEach tells of a list that is walked as text.
+func (r *run) tellEach(m *Mapping, raw event.Raw) {
+	if r.trace == nil {
+		return
+	}
+	n, e := 0, m.each[0].value
+	event.Elements(raw, func(event.Raw) bool { n++; return true })
+	verdict := Yes
+	if n == 0 {
+		verdict = Nothing
+	}
+	r.trace.add(Step{What: "each", Verdict: verdict, Mapping: m.Name, Place: e.place, Expr: e.text, Value: plural(n, "element")})
+}
+
+// gave is the verdict on an expression that may give anything.
+func gave(v any, err error) Verdict {
+	switch {
+	case err != nil:
+		return Failed
+	case v == nil:
+		return Nothing
+	}
+	return Yes
 }
 
 // maxRecords bounds what one mapping makes of one event: an entry of the store
@@ -424,7 +472,7 @@ func requestText(q *event.Request, u *use) (string, bool) {
 // saw lists what an expression's names were, for a message; f, if not nil,
 // tells whether they have to be masked.
 func (r *run) saw(e *expression, f *spec.Field) string {
-	if e.personal && (f == nil || f.Mask == spec.Open) {
+	if r.masks(e, f) && (f == nil || f.Mask == spec.Open) {
 		f = &personal
 	}
 	var b strings.Builder
@@ -435,10 +483,32 @@ func (r *run) saw(e *expression, f *spec.Field) string {
 		}
 		v := r.use(u)
 		text := describe(v)
-		if s, ok := asText(v); ok && f != nil && f.Mask != spec.Open {
+		switch s, ok := asText(v); {
+		case ok && f != nil && f.Mask != spec.Open:
 			text = f.Masked(s)
+		case ok && r.mapping.isPrivate(u.name):
+			text = personal.Masked(s)
 		}
 		fmt.Fprintf(&b, "%s = %s", u.name, text)
 	}
 	return b.String()
+}
+
+// masks tells whether what an expression for field f gives or uses has to be
+// masked; f may be nil.
+func (r *run) masks(e *expression, f *spec.Field) bool {
+	return e.personal || f != nil && f.Mask != spec.Open
+}
+
+// shown is what an expression gave, for a trace.
+func (r *run) shown(e *expression, v any, f *spec.Field) string {
+	s, ok := asText(v)
+	switch {
+	case !ok:
+	case f != nil && f.Mask != spec.Open:
+		return f.Masked(s)
+	case r.masks(e, f) || slices.ContainsFunc(e.uses, func(u use) bool { return r.mapping.isPrivate(u.name) }):
+		return personal.Masked(s)
+	}
+	return describe(v)
 }

@@ -282,6 +282,12 @@ func (v *chains) uses(root *ast.Node) []use {
 			continue
 		}
 		switch {
+		case u.root == rootEvent && v.frozen:
+			var known bool
+			if u.slot, known = v.event.Find(chainSteps(u.name), false); !known {
+				v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s was left out of the whole expression", name)})
+				continue
+			}
 		case u.root == rootEvent:
 			u.slot = v.event.Add(chainSteps(u.name), false)
 		case u.root == rootIt && v.it == nil && v.later["it"]:
@@ -294,6 +300,7 @@ func (v *chains) uses(root *ast.Node) []use {
 		case u.root == rootElement:
 			u.steps = chainSteps(u.name)
 		}
+		u.keys = c.onlyKeys(name)
 		list = append(list, u)
 	}
 	return list
@@ -302,6 +309,7 @@ func (v *chains) uses(root *ast.Node) []use {
 type collector struct {
 	idents  []*ast.IdentifierNode
 	callees []*ast.IdentifierNode
+	keys    []*ast.IdentifierNode // below the key of a table
 }
 
 func (c *collector) Visit(node *ast.Node) {
@@ -311,6 +319,24 @@ func (c *collector) Visit(node *ast.Node) {
 	case *ast.CallNode:
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			c.callees = append(c.callees, id)
+			if (id.Value == rowFunc || id.Value == "lookup") && len(n.Arguments) > 2 { // behind the run and the table
+				below := &collector{}
+				ast.Walk(&n.Arguments[2], below)
+				c.keys = append(c.keys, below.idents...)
+			}
 		}
 	}
+}
+
+// onlyKeys tells whether a name serves for nothing but finding rows.
+func (c *collector) onlyKeys(name string) bool {
+	found := false
+	for _, id := range c.idents {
+		if id.Value == name {
+			if found = true; !slices.Contains(c.keys, id) {
+				return false
+			}
+		}
+	}
+	return found
 }

@@ -31,11 +31,16 @@ type Mapping struct {
 	eachRaw  int    // slot of each when it is one chain of the event; -1 otherwise
 	it       *event.Paths
 	inline   map[string]inlineTable
+	rows     map[string]map[string]Place // of inline, by table and key
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
-	device   bool // some expression needs the device's row
+	device   bool     // some expression needs the device's row
+	private  []string // names whose values stand for a person; see findPrivate
 }
+
+// File is the name of the file, as messages give it.
+func (m *Mapping) File() string { return m.place.File }
 
 // loop goes over the elements of a list. The innermost element is also `it`.
 type loop struct {
@@ -81,7 +86,7 @@ type part struct {
 // is returned all the same, but the rules it belongs to will not be used.
 func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Mapping {
 	f, ms := parseFile(name, data, &l.problems)
-	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}}
+	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}, rows: map[string]map[string]Place{}}
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
 	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
@@ -96,12 +101,13 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf.read("title", func(n ast.Node) { m.Title, _ = mf.text(n, "title") })
 	mf.read("dedup", mf.dedup)
 	mf.read("tables", mf.tables)
-	mf.read("when", func(n ast.Node) { m.when = mf.expression(n, "when") })
+	mf.read("when", func(n ast.Node) { m.when = mf.condition(n, "when") })
 	mf.read("ignore", mf.ignore)
 	mf.read("each", mf.each)
 	mf.read("let", mf.let)
 	mf.record()
 	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
+	m.findPrivate()
 	return m
 }
 
@@ -153,19 +159,29 @@ func (mf *mappingFile) expression(n ast.Node, what string) *expression {
 	return e
 }
 
+// condition compiles one that a trace can take apart.
+func (mf *mappingFile) condition(n ast.Node, what string) *expression {
+	e := mf.expression(n, what)
+	if c, ok := mf.code(n, what); ok && e != nil {
+		e.explainable(mf.scope, c)
+	}
+	return e
+}
+
 // tables reads inline tables: {way: {card: "1", face: "2"}}.
 func (mf *mappingFile) tables(n ast.Node) {
 	for _, t := range mf.members(n, "tables") {
-		table := inlineTable{}
+		table, rows := inlineTable{}, map[string]Place{}
 		if !mf.define(t) {
 			continue
 		}
 		for _, e := range mf.members(t.value, "table "+t.key) {
 			if s, ok := mf.text(e.value, "table "+t.key); ok {
 				table[e.key] = s
+				rows[e.key] = Place{mf.name, e.keyAt.Position.Line, e.keyAt.Position.Column}
 			}
 		}
-		mf.m.inline[t.key] = table
+		mf.m.inline[t.key], mf.m.rows[t.key] = table, rows
 	}
 }
 
@@ -195,7 +211,7 @@ func (mf *mappingFile) ignore(n ast.Node) {
 	for _, e := range mf.elements(n) {
 		var r ignoreRule
 		mf.file.read(mf.members(e, "ignore"), "ignore", []key{
-			{"when", true, func(n ast.Node) { r.when = mf.expression(n, "ignore.when") }},
+			{"when", true, func(n ast.Node) { r.when = mf.condition(n, "ignore.when") }},
 			{"because", true, func(n ast.Node) { r.because, _ = mf.text(n, "because") }},
 		})
 		mf.m.ignore = append(mf.m.ignore, r)

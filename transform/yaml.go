@@ -230,7 +230,14 @@ type code struct {
 // problem adds a problem about width characters of the code from offset (in
 // characters).
 func (c code) problem(offset, width int, p Problem) {
-	p.Place = c.place
+	p.Place = c.at(offset)
+	p.width = width
+	c.file.add(p)
+}
+
+// at is the place of the character at an offset.
+func (c code) at(offset int) Place {
+	p := c.place
 	for i, r := range []rune(c.text) {
 		if i == offset {
 			break
@@ -240,8 +247,7 @@ func (c code) problem(offset, width int, p Problem) {
 			p.Line, p.Col = p.Line+1, c.place.Col
 		}
 	}
-	p.width = width
-	c.file.add(p)
+	return p
 }
 
 func scalarText(n ast.Node) string {
