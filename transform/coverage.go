@@ -128,8 +128,8 @@ func (a *allCovered) mapping(m *Mapping) {
 		a.fields(m.To.Fields, m.fields, "")
 	}
 	for _, table := range keys(m.rows) {
-		for _, key := range keys(m.rows[table]) {
-			at := m.rows[table][key]
+		for _, key := range keys(m.rows[table].keys) {
+			at := m.rows[table].keys[key]
 			a.one(touch{CoveredRows, "", at}, table+" "+key, at)
 		}
 	}

@@ -87,9 +87,10 @@ func (r *run) found(t *Table, key string, row *tableRow) (any, error) {
 }
 
 func (r *run) usedInline(table, key, row string, found bool) {
-	at := r.mapping.rows[table][row]
-	if !found {
-		at = r.mapping.place
+	rows := r.mapping.rows[table]
+	at := rows.at
+	if found {
+		at = rows.keys[row]
 	}
 	r.usedRow(table, key, at, found)
 }

@@ -31,7 +31,7 @@ type Mapping struct {
 	eachRaw  int    // slot of each when it is one chain of the event; -1 otherwise
 	it       *event.Paths
 	inline   map[string]inlineTable
-	rows     map[string]map[string]Place // of inline, by table and key
+	rows     map[string]inlineRows // where inline stands
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
@@ -41,6 +41,12 @@ type Mapping struct {
 
 // File is the name of the file, as messages give it.
 func (m *Mapping) File() string { return m.place.File }
+
+// inlineRows is where a table in a mapping stands, and each of its keys.
+type inlineRows struct {
+	at   Place
+	keys map[string]Place
+}
 
 // loop goes over the elements of a list. The innermost element is also `it`.
 type loop struct {
@@ -86,7 +92,7 @@ type part struct {
 // is returned all the same, but the rules it belongs to will not be used.
 func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Mapping {
 	f, ms := parseFile(name, data, &l.problems)
-	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}, rows: map[string]map[string]Place{}}
+	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}, rows: map[string]inlineRows{}}
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
 	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
@@ -171,14 +177,15 @@ func (mf *mappingFile) condition(n ast.Node, what string) *expression {
 // tables reads inline tables: {way: {card: "1", face: "2"}}.
 func (mf *mappingFile) tables(n ast.Node) {
 	for _, t := range mf.members(n, "tables") {
-		table, rows := inlineTable{}, map[string]Place{}
+		table := inlineTable{}
+		rows := inlineRows{Place{mf.name, t.keyAt.Position.Line, t.keyAt.Position.Column}, map[string]Place{}}
 		if !mf.define(t) {
 			continue
 		}
 		for _, e := range mf.members(t.value, "table "+t.key) {
 			if s, ok := mf.text(e.value, "table "+t.key); ok {
 				table[e.key] = s
-				rows[e.key] = Place{mf.name, e.keyAt.Position.Line, e.keyAt.Position.Column}
+				rows.keys[e.key] = Place{mf.name, e.keyAt.Position.Line, e.keyAt.Position.Column}
 			}
 		}
 		mf.m.inline[t.key], mf.m.rows[t.key] = table, rows

@@ -59,7 +59,7 @@ type Part struct {
 type RowUsed struct {
 	Table string
 	Key   string // as text; masked where what uses it is
-	Place Place  // of the row, which may be that of any other key; of none, the table's file
+	Place Place  // of the row, which may be that of any other key; of none, the table
 	Found bool
 }
 

@@ -44,8 +44,12 @@ func WriteResult(w io.Writer, res *Result) {
 }
 
 func (s *Step) write(w *sheet) {
-	w.put(fmt.Sprintf("%s %-8s ", marks[s.Verdict], s.What))
-	w.words(11, s.head())
+	if head := s.head(); head == "" {
+		w.put(marks[s.Verdict] + " " + s.What)
+	} else {
+		w.put(fmt.Sprintf("%s %-8s ", marks[s.Verdict], s.What))
+		w.words(11, head)
+	}
 	w.end()
 	if s.Expr != "" {
 		value := s.Value
@@ -97,7 +101,7 @@ func (s *Step) head() string {
 		}
 		list = append(list, text)
 	}
-	return strings.Join(list, " ")
+	return strings.TrimSpace(strings.Join(list, " "))
 }
 
 func exprPieces(text, value string, at Place) []string {
