@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -193,22 +192,6 @@ func (r *run) matches(m *Mapping) (bool, error) {
 	return ok && err == nil, err
 }
 
-func (r *run) tellIgnoreSkipped(ig ignoreRule) {
-	if r.trace != nil {
-		r.trace.add(Step{What: "ignore", Verdict: Skipped, Mapping: r.mappingName(), Name: ig.because, Note: "is about the device, which nobody knows", Place: ig.when.place, Expr: ig.when.text})
-	}
-}
-
-// tellUntried tells of the mappings behind one that refuses the event.
-func (r *run) tellUntried(rest []*Mapping) {
-	if r.trace == nil {
-		return
-	}
-	for _, m := range rest {
-		r.trace.add(Step{What: "mapping", Verdict: Skipped, Mapping: m.Name, Name: m.Name, Note: m.Title + ": the event is refused already", Place: m.place})
-	}
-}
-
 func (r *run) condition(e *expression) (bool, error) {
 	v, err := r.eval(e)
 	if err != nil || v == nil {
@@ -317,31 +300,6 @@ func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
 		}
 	}
 	return nil
-}
-
-// tellEach tells of a list that is walked as text.
-func (r *run) tellEach(m *Mapping, raw event.Raw) {
-	if r.trace == nil {
-		return
-	}
-	n, e := 0, m.each[0].value
-	event.Elements(raw, func(event.Raw) bool { n++; return true })
-	verdict := Yes
-	if n == 0 {
-		verdict = Nothing
-	}
-	r.trace.add(Step{What: "each", Verdict: verdict, Mapping: m.Name, Place: e.place, Expr: e.text, Value: plural(n, "element")})
-}
-
-// gave is the verdict on an expression that may give anything.
-func gave(v any, err error) Verdict {
-	switch {
-	case err != nil:
-		return Failed
-	case v == nil:
-		return Nothing
-	}
-	return Yes
 }
 
 // maxRecords bounds what one mapping makes of one event: an entry of the store
@@ -467,48 +425,4 @@ func requestText(q *event.Request, u *use) (string, bool) {
 	}
 	s, ok := from[u.sub]
 	return s, ok && u.sub != ""
-}
-
-// saw lists what an expression's names were, for a message; f, if not nil,
-// tells whether they have to be masked.
-func (r *run) saw(e *expression, f *spec.Field) string {
-	if r.masks(e, f) && (f == nil || f.Mask == spec.Open) {
-		f = &personal
-	}
-	var b strings.Builder
-	for i := range e.uses {
-		u := &e.uses[i]
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		v := r.use(u)
-		text := describe(v)
-		switch s, ok := asText(v); {
-		case ok && f != nil && f.Mask != spec.Open:
-			text = f.Masked(s)
-		case ok && r.mapping.isPrivate(u.name):
-			text = personal.Masked(s)
-		}
-		fmt.Fprintf(&b, "%s = %s", u.name, text)
-	}
-	return b.String()
-}
-
-// masks tells whether what an expression for field f gives or uses has to be
-// masked; f may be nil.
-func (r *run) masks(e *expression, f *spec.Field) bool {
-	return e.personal || f != nil && f.Mask != spec.Open
-}
-
-// shown is what an expression gave, for a trace.
-func (r *run) shown(e *expression, v any, f *spec.Field) string {
-	s, ok := asText(v)
-	switch {
-	case !ok:
-	case f != nil && f.Mask != spec.Open:
-		return f.Masked(s)
-	case r.masks(e, f) || slices.ContainsFunc(e.uses, func(u use) bool { return r.mapping.isPrivate(u.name) }):
-		return personal.Masked(s)
-	}
-	return describe(v)
 }

@@ -50,6 +50,7 @@ type use struct {
 	sub   string       // of request: the name in path, query, header
 	from  int          // where the root stands in the expression, in characters
 	keys  bool         // it serves only to find a row of a table: its value goes nowhere else
+	parts []string     // which members of it are used: "p.card"; the name itself if it is used whole
 }
 
 type root int

@@ -19,7 +19,7 @@ func (m *Mapping) findPrivate() {
 	m.privateOf(m.To.Fields, m.fields)
 	// A let sees only those above it: from the last to the first, once.
 	for i := len(m.lets) - 1; i >= 0; i-- {
-		if l := &m.lets[i]; l.value != nil && slices.Contains(m.private, l.name) {
+		if l := &m.lets[i]; l.value != nil && m.isPrivate(l.name) {
 			m.addPrivate(l.value)
 		}
 	}
@@ -41,7 +41,7 @@ func (m *Mapping) privateOf(fields []spec.Field, rules []fieldRule) {
 func (m *Mapping) addPrivate(e *expression) {
 	for i := range e.uses {
 		if u := &e.uses[i]; u.root != rootDevice && u.root != rootRequest && !u.keys {
-			m.private = append(m.private, u.name)
+			m.private = append(m.private, u.parts...)
 		}
 	}
 }
@@ -52,20 +52,27 @@ func (m *Mapping) shownDistinct(rec *Record) string {
 	if m.distinct == nil {
 		return ""
 	}
-	if e := m.distinct; e.personal || slices.ContainsFunc(e.uses, func(u use) bool { return m.isPrivate(u.name) }) {
+	if m.distinct.personal || m.usesPrivate(m.distinct) {
 		return personal.Masked(rec.Distinct)
 	}
 	return rec.Distinct
 }
 
-// isPrivate tells whether the value of a name, or what it is a member of,
-// stands for a person.
+// usesPrivate tells whether an expression uses a value that stands for a person.
+func (m *Mapping) usesPrivate(e *expression) bool {
+	return slices.ContainsFunc(e.uses, m.isPrivateUse)
+}
+
+func (m *Mapping) isPrivateUse(u use) bool { return slices.ContainsFunc(u.parts, m.isPrivate) }
+
+// isPrivate tells whether the value of a name stands for a person, or what it
+// is a member of, or a member of it.
 func (m *Mapping) isPrivate(name string) bool {
-	if m == nil {
-		return false
-	}
-	return slices.ContainsFunc(m.private, func(p string) bool {
-		rest, ok := strings.CutPrefix(name, p)
-		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-	})
+	return m != nil && slices.ContainsFunc(m.private, func(p string) bool { return within(name, p) || within(p, name) })
+}
+
+// within tells whether a chain is another one or goes on from it.
+func within(name, outer string) bool {
+	rest, ok := strings.CutPrefix(name, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }

@@ -231,3 +231,39 @@ func TestColumns(t *testing.T) {
 		}
 	}
 }
+
+// Of an object only the member that a personal field is made of is masked.
+func TestTraceMasksMembers(t *testing.T) {
+	const mapping = `title: 通行
+each: {group: event.groups, p: group.people}
+let:
+  row: people[p["staff-no"]]
+to: stk/rytxjl
+record:
+  accessControlNo: '"3401020010010011150001"'
+  areaNo: device.xqbm
+  accessType: p.way
+  accessTime: time(p["at"])
+  cardNo: first(row.zjhm, p["card"].no)
+distinct: string(p.card.no)
+`
+	rules, problems := loadFiles(t, map[string]string{"face.yaml": mapping, "tables/people.csv": "id,zjhm\nE1,\n"}, nil)
+	if rules == nil {
+		t.Fatal(problems)
+	}
+	var tr Trace
+	res := applyAcme(t, rules, `{"groups":[{"people":[{"staff-no":"E1","way":"2","at":"2026-01-02 03:04:05","card":{"no":"99999919850608004X"}}]}]}`, &tr)
+	if res.Refusal != nil {
+		t.Fatal(res.Refusal.Text)
+	}
+	var b strings.Builder
+	tr.Write(&b)
+	for _, want := range []string{`p.way  → "2"`, `→ "2026-01-02 03:04:05"`, `people["E1"] is tables/people.csv:2`, "string(p.card.no)  → 9***X", "distinct 9***X"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the trace lacks %s:\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "1985") {
+		t.Errorf("the number is shown:\n%s", b.String())
+	}
+}
