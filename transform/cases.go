@@ -72,7 +72,7 @@ type CaseResult struct {
 
 // places in a refusal change with every line that is added to a mapping, and
 // with the folder it lies in: a case does not look at them.
-var places = regexp.MustCompile(` at [^ ]+\.yaml:\d+(:\d+)?`)
+var places = regexp.MustCompile(` at [^ ]+\.yaml:\d+(:\d+)?| \([^ ]+\.yaml:\d+(:\d+)?\)`)
 
 // RunCase runs a case's input through the rules, as traffic is. tr may be nil.
 func (r *Rules) RunCase(c Case, input []byte, tr *Trace) (CaseResult, error) {
@@ -103,7 +103,7 @@ func (r *Rules) ApplyBody(s *Source, q event.Request, body []byte, res *Result, 
 	if err := r.Decode(s, ev, body); err != nil {
 		tr.add(Step{What: "decoded", Verdict: Failed, Err: err})
 		res.reset()
-		res.refuse(Undecodable, nil, err.Error())
+		res.refuse(Undecodable, nil, err)
 		return ev
 	}
 	if tr != nil {

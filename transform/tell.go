@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -106,7 +107,7 @@ func (r *run) tellObject(m *Mapping, fields []spec.Field, values []spec.Value, p
 		var texts []string
 		for k := range r.violations {
 			if v := &r.violations[k]; v.Rule != spec.RuleCondition && v.Field == f && (v.Path == "" || v.Path == s.Name) {
-				texts = append(texts, v.Error()+r.blame(m, v))
+				texts = append(texts, r.blame(m, v).In(message.English))
 				s.blame(v)
 			}
 		}
@@ -167,7 +168,7 @@ func (r *run) tellEach(m *Mapping, raw event.Raw) {
 	if n == 0 {
 		verdict = Nothing
 	}
-	r.trace.add(Step{What: "each", Verdict: verdict, Mapping: m.Name, Place: e.place, Expr: e.text, Value: plural(n, "element")})
+	r.trace.add(Step{What: "each", Verdict: verdict, Mapping: m.Name, Place: e.place, Expr: e.text, Value: fmt.Sprintf("a list of %d", n)})
 }
 
 // gave is the verdict on an expression that may give anything.
@@ -184,26 +185,30 @@ func gave(v any, err error) Verdict {
 // saw lists what an expression's names were, for a message; f, if not nil,
 // tells whether they have to be masked.
 func (r *run) saw(e *expression, f *spec.Field) string {
+	return r.seen(e, f).In(message.English)
+}
+
+func (r *run) seen(e *expression, f *spec.Field) message.List {
+	list := message.List{Separator: ", "}
+	for i := range e.uses {
+		list.Of = append(list.Of, r.sawUse(e, &e.uses[i], f))
+	}
+	return list
+}
+
+func (r *run) sawUse(e *expression, u *use, f *spec.Field) message.Message {
 	if r.masks(e, f) && (f == nil || f.Mask == spec.Open) {
 		f = &personal
 	}
-	var b strings.Builder
-	for i := range e.uses {
-		u := &e.uses[i]
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		v := r.use(u)
-		text := describe(v)
-		switch s, ok := asText(v); {
-		case ok && f != nil && f.Mask != spec.Open:
-			text = f.Masked(s)
-		case ok && r.mapping.isPrivateUse(*u):
-			text = personal.Masked(s)
-		}
-		fmt.Fprintf(&b, "%s = %s", u.name, text)
+	v := r.use(u)
+	value := any(saidAs(v))
+	switch s, ok := asText(v); {
+	case ok && f != nil && f.Mask != spec.Open:
+		value = f.Masked(s)
+	case ok && r.mapping.isPrivateUse(*u):
+		value = personal.Masked(s)
 	}
-	return b.String()
+	return message.New("saw", u.name, value)
 }
 
 // masks tells whether what an expression for field f gives or uses has to be

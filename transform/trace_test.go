@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // Of a condition that does not hold exactly the parts to blame are named, at
@@ -131,7 +132,7 @@ distinct: event.card
 	}
 	var b strings.Builder
 	tr.Write(&b)
-	WriteResult(&b, res)
+	WriteResult(&b, res, message.English)
 	machine, err := json.Marshal(tr.Explain(rules.Source("acme"), res))
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +198,7 @@ func TestTraceColumns(t *testing.T) {
 			rules.ApplyBody(s, q, []byte(fmt.Sprintf(`{"kind":"face","at":%s,%q:%s,"small":%q,"big":%q}`, value, wide, value, jpegText, jpegText)), &res, tr)
 			var b strings.Builder
 			tr.Write(&b)
-			WriteResult(&b, &res)
+			WriteResult(&b, &res, message.Chinese)
 			wideLines(t, b.String())
 		}
 	}

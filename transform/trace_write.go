@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/width"
+
+	"yiqiao/transform/message"
 )
 
 // TraceColumns is how wide a printed trace is at most. A Chinese character
@@ -24,12 +26,12 @@ func (t *Trace) Write(w io.Writer) {
 }
 
 // WriteResult prints what came of an event, as wide as its trace: personal
-// values are masked, and what is too long is cut.
-func WriteResult(w io.Writer, res *Result) {
+// values are masked, and what is too long is cut. A refusal is in language l.
+func WriteResult(w io.Writer, res *Result, l message.Language) {
 	out := &sheet{w: w}
 	if no := res.Refusal; no != nil {
 		out.put("✗ ")
-		out.words(2, string(no.Class)+": "+no.Text)
+		out.words(2, string(no.Class)+": "+no.In(l))
 		out.end()
 		return
 	}

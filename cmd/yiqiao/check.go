@@ -15,6 +15,7 @@ import (
 
 func runCheck(_ context.Context, io stdio, args []string) error {
 	f := flags("check")
+	languageFlag(f, &io)
 	dir := f.String("site", "", "folder of the site; without it and without PATH, and without yiqiao.yaml here, the bundled packs are checked")
 	words, err := parse(f, args)
 	if err != nil {
@@ -49,25 +50,22 @@ func checkTarget(io stdio, t *target, title string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	here, elsewhere := 0, 0
+	var here, elsewhere transform.Problems
 	for _, p := range problems {
-		switch wanted := t.wants(filepath.FromSlash(p.File)); {
-		case wanted:
-			fmt.Fprint(io.out, p.Excerpt())
-			if !p.Warning {
-				here++
-			}
-		case !p.Warning:
-			elsewhere++
+		if t.wants(filepath.FromSlash(p.File)) {
+			here = append(here, p)
+		} else {
+			elsewhere = append(elsewhere, p)
 		}
 	}
-	if here > 0 {
-		fmt.Fprintln(io.out, title+count(here, "problem"))
+	io.problems(io.out, here)
+	if len(here.Errors()) > 0 {
+		fmt.Fprintln(io.out, title+io.told(here))
 	}
-	if elsewhere > 0 {
-		fmt.Fprintf(io.out, "%s%s in other files: yiqiao check %s\n", title, count(elsewhere, "problem"), t.name)
+	if len(elsewhere.Errors()) > 0 {
+		fmt.Fprintf(io.out, "%s%s in other files: yiqiao check %s\n", title, io.told(elsewhere), t.name)
 	}
-	if here+elsewhere > 0 {
+	if len(problems.Errors()) > 0 {
 		return false, nil
 	}
 	if err := t.tellWithoutCases(io, rules); err != nil {
@@ -146,6 +144,9 @@ func loadRules(dir string) (*transform.Rules, transform.Problems, error) {
 		return nil, nil, err
 	}
 	cfg, problems := proxy.ReadConfig(site.Dir)
+	if len(problems.Errors()) > 0 {
+		return nil, problems, nil // which sources and tables there are is in doubt
+	}
 	rules, more := site.LoadRules(cfg)
 	return rules, append(problems, more...), nil
 }

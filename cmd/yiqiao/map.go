@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"path"
 	"path/filepath"
 	"slices"
@@ -43,7 +42,9 @@ func (o *mapOptions) flags() *flag.FlagSet {
 
 func runMap(ctx context.Context, std stdio, args []string) error {
 	var o mapOptions
-	words, err := parse(o.flags(), args)
+	f := o.flags()
+	languageFlag(f, &std)
+	words, err := parse(f, args)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func runMap(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	if len(problems.Errors()) > 0 {
-		printProblems(std.err, problems)
+		std.problems(std.err, problems)
 		return errFindings
 	}
 	q, body, err := transform.ReadInput(payloadName(name, data), data)
@@ -82,7 +83,7 @@ func runMap(ctx context.Context, std stdio, args []string) error {
 	}
 	var res transform.Result
 	rules.ApplyBody(s, q, body, &res, tr)
-	if err := o.print(std.out, s, &res, tr); err != nil {
+	if err := o.print(std, s, &res, tr); err != nil {
 		return err
 	}
 	if res.Refusal != nil {
@@ -124,7 +125,8 @@ func (o *mapOptions) choose(rules *transform.Rules, q *event.Request, tr *transf
 }
 
 // print prints what came of the payload.
-func (o *mapOptions) print(w io.Writer, s *transform.Source, res *transform.Result, tr *transform.Trace) error {
+func (o *mapOptions) print(std stdio, s *transform.Source, res *transform.Result, tr *transform.Trace) error {
+	w := std.out
 	var envelopes [][]byte
 	if o.sealed {
 		var err error
@@ -145,7 +147,9 @@ func (o *mapOptions) print(w io.Writer, s *transform.Source, res *transform.Resu
 	case o.trace:
 		tr.Write(w)
 		fmt.Fprintln(w)
-		transform.WriteResult(w, res)
+		transform.WriteResult(w, res, std.language())
+	case res.Refusal != nil:
+		fmt.Fprintf(w, "%s: %s\n", res.Refusal.Class, res.Refusal.In(std.language()))
 	default:
 		_, _ = w.Write(res.Describe())
 	}

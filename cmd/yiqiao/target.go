@@ -12,6 +12,7 @@ import (
 	"yiqiao/mappings"
 	"yiqiao/proxy"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // target is what check and test are asked about: a site, a folder of packs
@@ -245,7 +246,7 @@ func (t *target) packTables(vendor string) ([]*transform.Table, transform.Proble
 	for _, n := range names {
 		data, err := fs.ReadFile(t.pack.FS, n)
 		if err != nil {
-			problems = append(problems, transform.Problem{Place: transform.Place{File: n}, Rule: "file", Text: err.Error()})
+			problems = append(problems, transform.Problem{Place: transform.Place{File: n, Line: 1, Col: 1}, Message: message.New("file", err)})
 			continue
 		}
 		table, more := transform.ParseTable(strings.TrimSuffix(path.Base(n), ".csv"), n, data)

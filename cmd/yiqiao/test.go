@@ -20,6 +20,7 @@ import (
 
 func runTest(_ context.Context, io stdio, args []string) error {
 	f := flags("test")
+	languageFlag(f, &io)
 	dir := f.String("site", "", "folder of the site; without it and without PATH, and without yiqiao.yaml here, the bundled packs are tested")
 	only := f.String("run", "", "run only cases whose name (vendor/event/case) matches this regular expression")
 	update := f.Bool("update", false, "write what the cases give as what is wanted")
@@ -92,7 +93,7 @@ func (t *tester) test(target *target) error {
 	})
 	for _, group := range target.groups(chosen, t.only.String() == "") {
 		rules, problems := target.rules(group.vendor)
-		printProblems(t.io.out, problems)
+		t.io.problems(t.io.out, problems)
 		if n := len(problems.Errors()); n > 0 {
 			t.results = append(t.results, caseReport{vendor: cmp.Or(group.vendor, target.name), event: "rules", name: "load", broken: true, failure: problems.Errors().Error()})
 			return errFindings
