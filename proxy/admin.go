@@ -15,6 +15,7 @@ import (
 
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // Admin is the handler for people and probes. It never shares a listener with
@@ -91,13 +92,21 @@ func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
 	g, ps := p.Reload(r.Context(), "POST /-/reload")
 	out := ReloadReply{OK: g != nil, Generation: p.Generation().Name()}
 	for _, problem := range ps {
-		out.Problems = append(out.Problems, problem.Excerpt())
+		out.Problems = append(out.Problems, problem.Excerpt(languageOf(r)))
 	}
 	status := http.StatusOK
 	if g == nil {
 		status = http.StatusUnprocessableEntity
 	}
 	reply(w, status, out)
+}
+
+// languageOf is the language that who asks reads.
+func languageOf(r *http.Request) message.Language {
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "zh") {
+		return message.Chinese
+	}
+	return message.English
 }
 
 // Imported answers POST /-/events.

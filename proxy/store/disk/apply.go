@@ -15,7 +15,7 @@ import (
 // for it. What it has not taken yet is replayed after a crash.
 const (
 	commitEvery = 250 * time.Millisecond
-	commitOps   = 20_000
+	commitOps   = 8000
 	commitBytes = 16 << 20
 )
 
