@@ -80,7 +80,7 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	defer func() {
 		res.Device = run.deviceID
 		if res.Refusal != nil {
-			res.Refusal.Text += notes(ev)
+			res.Refusal.odd(ev)
 		}
 	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {

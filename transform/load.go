@@ -235,15 +235,7 @@ func (r *Rules) Table(name string) *Table { return r.tables[name] }
 func (r *Rules) Decode(s *Source, ev *event.Event, body []byte) error {
 	err := r.decoder.Decode(ev, ev.Request.ContentType, body, s.layout)
 	if err != nil && len(ev.Notes) > 0 {
-		return fmt.Errorf("%w%s", err, notes(ev))
+		return message.New("body-odd", bodyMessage(err), bodyNotes(ev))
 	}
 	return err
-}
-
-// notes is what was odd about a body, behind the reason of its refusal.
-func notes(ev *event.Event) string {
-	if len(ev.Notes) == 0 {
-		return ""
-	}
-	return " (of the body: " + strings.Join(ev.Notes, "; ") + ")"
 }

@@ -153,7 +153,7 @@ func (b *sourceBuilder) body(n ast.Node) {
 	for _, k := range event.Kinds {
 		names = append(names, string(k))
 	}
-	b.at(n.GetToken(), message.New("body", strings.Join(names, ", "), s, hint(s, names)))
+	b.at(n.GetToken(), message.New("body-kind", names, s, hint(s, names)))
 }
 
 func (b *sourceBuilder) device(n ast.Node, l *loader) {

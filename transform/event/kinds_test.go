@@ -193,9 +193,9 @@ func deflated(how, s string) string {
 	var w io.WriteCloser
 	switch how {
 	case "gzip":
-		w = gzip.NewWriter(&b)
+		w, _ = gzip.NewWriterLevel(&b, flate.BestSpeed)
 	case "zlib":
-		w = zlib.NewWriter(&b)
+		w, _ = zlib.NewWriterLevel(&b, flate.BestSpeed)
 	default:
 		w, _ = flate.NewWriter(&b, flate.BestSpeed)
 	}

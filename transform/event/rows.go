@@ -83,17 +83,11 @@ func rowWord(line []byte) (word, rest []byte) {
 
 // named tells whether each cell of a line that holds anything is name=value.
 func named(line []byte) bool {
-	ok := false
-	err := cells(line, func(cell []byte) error {
-		switch {
-		case pair(cell):
-			ok = true
-		case !blank(cell):
-			return errUnnamed
-		}
+	some, all := false, true
+	_ = cells(line, func(cell []byte) error {
+		isPair := pair(cell)
+		some, all = some || isPair, all && (isPair || blank(cell))
 		return nil
 	})
-	return ok && err == nil
+	return some && all
 }
-
-var errUnnamed = &Error{Rows, -1, "a cell has no name"}
