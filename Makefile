@@ -1,8 +1,10 @@
 # make test is all that a fresh Debian machine with Go needs: it installs what
-# the tests run against (a real Redis, OpenSSL, a JDK), then tests everything.
+# the tests run against (a real Redis, OpenSSL, a JDK, an editor's language
+# server), then tests everything.
 
 GO ?= go
-PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc
+PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc node:nodejs npm:npm
+EDITOR = cmd/yiqiao/testdata/editor
 
 .PHONY: build test check bench fuzz setup
 
@@ -38,3 +40,5 @@ setup:
 		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+	@cmp -s $(EDITOR)/package-lock.json $(EDITOR)/node_modules/.installed || { \
+		cd $(EDITOR) && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed; }

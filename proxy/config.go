@@ -32,6 +32,7 @@ type Config struct {
 	Admin    AdminConfig            `yaml:"admin"`
 	Limits   LimitsConfig           `yaml:"limits"`
 	Log      LogConfig              `yaml:"log"`
+	Reload   ReloadConfig           `yaml:"reload"`
 
 	sourceAt map[string]transform.Problem // where each source is named
 }
@@ -159,6 +160,25 @@ type LogConfig struct {
 	Level  string `yaml:"level"`  // debug, info, warn, error
 }
 
+// ReloadConfig says what happens when the site's files change. A text is the
+// mode.
+type ReloadConfig struct {
+	Mode string `yaml:"mode"` // auto: new rules take traffic at once; confirm: a person accepts them
+	// Events is how many of each source's last events new rules are tried on,
+	// Bytes how much memory they may take together. 0: none are kept.
+	Events int  `yaml:"events"`
+	Bytes  Size `yaml:"bytes"`
+}
+
+// UnmarshalYAML reads "confirm" or {mode: confirm, events: 500}.
+func (c *ReloadConfig) UnmarshalYAML(read func(any) error) error {
+	if read(&c.Mode) == nil {
+		return nil
+	}
+	type plain ReloadConfig
+	return read((*plain)(c))
+}
+
 // Size is a number of bytes, written as 16MB or 512KiB.
 type Size int64
 
@@ -186,7 +206,37 @@ func defaults() Config {
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
+		Reload:   ReloadConfig{Mode: reloadAuto, Events: 200, Bytes: 16 << 20},
 	}
+}
+
+// What some keys may be.
+var (
+	logFormats        = []string{"text", "json"}
+	logLevels         = []string{"debug", "info", "warn", "error"}
+	onOutage          = []string{"admit", "refuse"}
+	prerequisiteModes = []string{inOrder, strict, off}
+	reloadModes       = []string{reloadAuto, reloadConfirm}
+)
+
+// The modes of reload.
+const (
+	reloadAuto    = "auto"
+	reloadConfirm = "confirm"
+)
+
+// maxRehearsed bounds reload.events: what they are tried on takes a moment in
+// which the old rules go on.
+const maxRehearsed = 100_000
+
+func (c ReloadConfig) check() (errs []error) {
+	if !slices.Contains(reloadModes, c.Mode) {
+		errs = append(errs, fmt.Errorf("reload: want auto or confirm, got %q", c.Mode))
+	}
+	if c.Events < 0 || c.Events > maxRehearsed {
+		errs = append(errs, fmt.Errorf("reload.events: want 0 (none) to %d, got %d", maxRehearsed, c.Events))
+	}
+	return errs
 }
 
 var dictionaryPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/.-]*$`)
@@ -331,7 +381,7 @@ func (c *Config) check() (errs []error) {
 	if c.Store.Disk == "" && c.Store.Redis == "" {
 		c.Store.Disk = "data"
 	}
-	if !slices.Contains([]string{"admit", "refuse"}, c.Dedup.OnOutage) {
+	if !slices.Contains(onOutage, c.Dedup.OnOutage) {
 		fail("dedup.onOutage: want admit or refuse, got %q", c.Dedup.OnOutage)
 	}
 	if c.Dedup.Window <= 0 {
@@ -349,7 +399,7 @@ func (c *Config) check() (errs []error) {
 	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
 		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
 	}
-	if !slices.Contains([]string{inOrder, strict, off}, c.Platform.Prerequisites) {
+	if !slices.Contains(prerequisiteModes, c.Platform.Prerequisites) {
 		fail("platform.prerequisites: want order, strict or off, got %q", c.Platform.Prerequisites)
 	}
 	if !slices.Contains(integerForms, c.Platform.Integers) {
@@ -374,10 +424,11 @@ func (c *Config) check() (errs []error) {
 	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
 		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
 	}
-	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+	errs = append(errs, c.Reload.check()...)
+	if !slices.Contains(logFormats, c.Log.Format) {
 		fail("log.format: want text or json, got %q", c.Log.Format)
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+	if !slices.Contains(logLevels, c.Log.Level) {
 		fail("log.level: want debug, info, warn or error, got %q", c.Log.Level)
 	}
 	return errs

@@ -42,6 +42,7 @@ func commands() []command {
 		{"new", "VENDOR/EVENT -from SAMPLE -to INTERFACE [-site DIR] [-lang en|zh]", "propose a mapping from a sample of what the device sends", runNew},
 		{"map", "[-site DIR] [-trace] [-seal] VENDOR/EVENT [FILE]", "one payload in (a file or standard input), its records out", runMap},
 		{"spec", "[-lang en] [INTERFACE|ZDnnn|GFnnn|functions|WORD] | -json | -markdown | -schema [INTERFACE]", "the standard to read: fields, conditions, dictionaries, formats, functions; to search it", runSpec},
+		{"schema", "mapping|fragment|source|site [-o FILE] | -site DIR", "JSON Schema of the files that you write, for editors; -site writes all into a site", runSchema},
 		{"import", "-to INTERFACE FILE [-site DIR] [-dry-run] | -template INTERFACE [FILE]", "register what stands in a sheet: CSV, XLSX or JSON lines; or an empty sheet to fill in", runImport},
 		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR] [-replace]", "keep the next requests of a source, or all, as .http files", runCapture},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters and at what waits, map them again, drop them", runDead},
