@@ -227,7 +227,7 @@ const (
 
 // maxRehearsed bounds reload.events: what they are tried on takes a moment in
 // which the old rules go on.
-const maxRehearsed = 100_000
+const maxRehearsed = 10_000
 
 func (c ReloadConfig) check() (errs []error) {
 	if !slices.Contains(reloadModes, c.Mode) {

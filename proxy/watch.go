@@ -56,7 +56,7 @@ func (p *Proxy) Watch(ctx context.Context) error {
 		case <-timer.C:
 			first = time.Time{}
 			p.watchFolders(w)
-			p.Reload(ctx, "a file changed")
+			p.reloadChanged(ctx, "a file changed", p.site.Load)
 		}
 	}
 }

@@ -64,12 +64,19 @@ const (
 	shownLetters = 80  // of one value
 )
 
+// RulesFor are the rules that an event is mapped with: one set for all, or, in
+// a folder of packs, one for each vendor, with the tables beside it. nil: none.
+type RulesFor func(*PastEvent) *Rules
+
+// ForAll are rules for all events.
+func (r *Rules) ForAll(*PastEvent) *Rules { return r }
+
 // Rehearse maps events with the old and with the new rules and tells what
 // differs. It changes nothing.
-func Rehearse(was, will *Rules, events iter.Seq[PastEvent]) *Rehearsal {
-	c := &comparison{catalogue: will.Catalogue, found: map[changeKey]*Change{}}
+func Rehearse(catalogue *spec.Catalogue, was, will RulesFor, events iter.Seq[PastEvent]) *Rehearsal {
+	c := &comparison{catalogue: catalogue, found: map[changeKey]*Change{}}
 	for e := range events {
-		c.event(&e, try(was, &e), try(will, &e))
+		c.event(&e, try(was(&e), &e), try(will(&e), &e))
 	}
 	return c.result()
 }
@@ -85,6 +92,9 @@ type tried struct {
 func try(r *Rules, e *PastEvent) *tried {
 	t := &tried{rules: r}
 	q := e.Request
+	if r == nil {
+		return t
+	}
 	if q.Path == "" {
 		t.source = r.Source(e.Source)
 	} else if s, params, ok := r.Match(q.Method, q.Path); ok {

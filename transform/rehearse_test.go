@@ -85,7 +85,8 @@ func TestRehearse(t *testing.T) {
 		"another answer": {goodSource + "answers: [{type: text/plain, body: opened}]\n", nil, "0 of 38 records change, answers to devices do\nanswer of source acme  200 0 bytes (00000000) → 200 text/plain 6 bytes (ad56275b)  ×20"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Rehearse(pastRules(t, ""), pastRules(t, tt.source, tt.replaced...), slices.Values(pastEvents(20)))
+			was, will := pastRules(t, ""), pastRules(t, tt.source, tt.replaced...)
+			r := Rehearse(was.Catalogue, was.ForAll, will.ForAll, slices.Values(pastEvents(20)))
 			got := strings.Join(append([]string{r.Headline()}, r.Lines()...), "\n")
 			if got != tt.want {
 				t.Errorf("want:\n%s\ngot:\n%s", tt.want, got)
@@ -95,7 +96,8 @@ func TestRehearse(t *testing.T) {
 			}
 		})
 	}
-	if r := Rehearse(pastRules(t, ""), pastRules(t, ""), slices.Values[[]PastEvent](nil)); r.Headline() != "there is no event to try the rules on" {
+	rules := pastRules(t, "")
+	if r := Rehearse(rules.Catalogue, rules.ForAll, rules.ForAll, slices.Values[[]PastEvent](nil)); r.Headline() != "there is no event to try the rules on" {
 		t.Error(r.Headline())
 	}
 }

@@ -37,6 +37,8 @@ func commands() []command {
 		{"demo", "[-for DURATION]", "platform, proxy and simulated devices in one process: see records arrive", runDemo},
 		{"init", "DIR", "make a starter site", runInit},
 		{"serve", "[-site DIR]", "the daemon", runServe},
+		{"reload", "[-site DIR] [-show|-accept|-reject [GENERATION]] [-json]", "a running daemon loads its files and tells what they change for past events; take or drop what waits", runReload},
+		{"diff", "OLD NEW -events DIR [-json]", "what two sites, or two folders of mappings, make of the same events", runDiff},
 		{"check", "[-site DIR]", "load everything, print every problem, touch nothing", runCheck},
 		{"test", "[-site DIR] [-run RE] [-update]", "run the cases beside the mappings", runTest},
 		{"new", "VENDOR/EVENT -from SAMPLE -to INTERFACE [-site DIR] [-lang en|zh]", "propose a mapping from a sample of what the device sends", runNew},
