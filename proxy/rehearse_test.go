@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"yiqiao/proxy/platform"
+	"yiqiao/transform"
 	"yiqiao/transform/event"
 )
 
@@ -229,5 +231,33 @@ func TestPast(t *testing.T) {
 	b.write("mappings/acme/pass.yaml", fmt.Sprintf(acmeMapping, "1"))
 	if _, r := b.ask("POST", "/-/reload"); !r.OK || r.Difference.Events != 0 || r.Result[0] != "there is no event to try the rules on" {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// New dictionaries of the platform are nobody's change of a file: they do not
+// wait, but files that changed meanwhile do.
+func TestReloadConfirmDictionaries(t *testing.T) {
+	b := newAcmeBed(t, "reload: confirm\n")
+	refresh := func(label string) *Generation {
+		g, ps := b.reloadChanged(t.Context(), "the platform's dictionaries", func() (*Generation, transform.Problems) {
+			kept := keptDictionary{Code: "ZD018", Name: "通行方式"}
+			for _, code := range []string{"1", "2", "4", "5"} {
+				kept.Entries = append(kept.Entries, platform.DictionaryEntry{Code: code, Label: label + code})
+			}
+			return b.site.load(map[string]keptDictionary{"ZD018": kept})
+		})
+		if g == nil {
+			t.Fatal(ps)
+		}
+		return g
+	}
+	before := b.Generation()
+	if g := refresh("甲"); g == before || b.Generation() != g || b.pending.waits.Load() != nil {
+		t.Error("new dictionaries wait")
+	}
+	before = b.Generation()
+	b.write("mappings/acme/pass.yaml", fmt.Sprintf(acmeMapping, "1"))
+	if g := refresh("乙"); g != before || b.pending.waits.Load() == nil {
+		t.Error("a changed file came in with new dictionaries")
 	}
 }
