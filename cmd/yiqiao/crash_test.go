@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -292,8 +294,11 @@ func (p *ledger) missing() (list []string) {
 func (p *ledger) twins() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, ids := range p.ids {
+	for device, ids := range p.ids {
 		n += len(ids) - 1
+		if len(ids) > 1 {
+			p.t.Logf("%s was delivered under %v", device, slices.Sorted(maps.Keys(ids)))
+		}
 	}
 	return n
 }

@@ -42,7 +42,8 @@ type Store interface {
 	// because of their keys. A store that spreads groups over servers admits
 	// the entries of each Group whole or not at all.
 	//
-	// The store does not keep Body after Admit has returned.
+	// The store keeps nothing of entries after Admit has returned: their bodies
+	// and strings may be slices of a buffer that is used again.
 	Admit(ctx context.Context, now time.Time, entries []Entry) ([]Admission, error)
 
 	// Claim leases the oldest ready entries of up to w.Max lanes until

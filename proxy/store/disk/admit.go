@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yiqiao/proxy/store"
@@ -29,6 +30,11 @@ func (s *Store) replace(ctx context.Context, now time.Time, old string, entries 
 		return nil, err
 	}
 	defer s.leave()
+	if old != "" {
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	a := admission{store: s, now: now, entries: entries, admissions: make([]store.Admission, len(entries))}
 	o := &op{old: old, plan: a.plan, apply: a.apply}
 	if err := a.records(o, entries); err != nil {
@@ -61,7 +67,8 @@ func (a *admission) records(o *op, entries []store.Entry) error {
 			o.class = live // one that is dead among others stands with them
 		}
 		o.bytes += len(e.Body)
-		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Dead: e.Dead, Admitted: nanos(a.now), metaRegistry: registryOf(e)}
+		m := meta{ID: e.ID, Lane: e.Lane, Labels: e.Labels, Admitted: nanos(a.now), metaRegistry: registryOf(e)}
+		m.keep(e.Dead)
 		if key := e.DedupKey(); key != (store.Key{}) {
 			m.Key, m.Expires = key[:], nanos(a.now.Add(e.KeyTTL))
 		}
@@ -74,6 +81,29 @@ func (a *admission) records(o *op, entries []store.Entry) error {
 		}
 	}
 	return nil
+}
+
+// keep copies what is the caller's again before the row is written: names may
+// be slices of the body of a request.
+func (m *meta) keep(why *store.Reason) {
+	if why != nil {
+		m.Dead = &store.Reason{Class: store.Class(strings.Clone(string(why.Class))), Text: strings.Clone(why.Text)}
+	}
+	l := &m.Labels
+	names := [...]*string{&m.ID, &m.Lane, &l.Source, &l.Mapping, &l.Interface, &l.Device, &l.Generation}
+	n := 0
+	for _, name := range names {
+		n += len(*name)
+	}
+	var all strings.Builder
+	all.Grow(n)
+	for _, name := range names {
+		all.WriteString(*name)
+	}
+	rest := all.String()
+	for _, name := range names {
+		*name, rest = rest[:len(*name)], rest[len(*name):]
+	}
 }
 
 // plan keeps the records of those that are no duplicates. The writer's.
@@ -111,13 +141,18 @@ func (a *admission) isNew(o *op, m *meta, again bool) (first version, isNew bool
 	f := &a.store.flight
 	switch {
 	case m.Registers != nil:
-		return f.newVersion(o, m, again)
+		first, isNew = f.newVersion(o, m, again)
+		if isNew {
+			a.store.noteKey(store.Key(m.Registers))
+		}
+		return first, isNew
 	case m.Key != nil:
 		k := store.Key(m.Key)
 		if v, ok := f.first(k, nanos(a.now)); ok && v.id != o.old {
 			return version{op: v.op, id: v.id}, false
 		}
 		f.enter(k, flying{o, m.ID, m.Expires})
+		a.store.noteKey(k)
 	}
 	return first, true
 }
@@ -140,7 +175,7 @@ func (s *Store) claimDead(o *op) error {
 	return explain(err)
 }
 
-// apply writes the rows. The committer's.
+// apply writes the rows. The indexer's.
 func (a *admission) apply(t *txn, o *op) error {
 	if o.old != "" {
 		if err := t.removeDead(o.old); err != nil {
@@ -160,21 +195,29 @@ func (a *admission) apply(t *txn, o *op) error {
 	return nil
 }
 
-// insert writes the index row of an entry whose body stands at p.
+// insert writes the index row of an entry whose body stands at p. An id that
+// is another entry's already, against the contract, gets the record's number:
+// the entry has been acknowledged.
 func (t *txn) insert(m *meta, p place) error {
 	var why store.Reason
 	if m.Dead != nil {
 		why = *m.Dead
 	}
 	l := &m.Labels
-	n, err := t.exec(`INSERT INTO entry(seq, id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason, seg, off, crc)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		m.Seq, m.ID, m.Lane, m.Dead != nil, m.Admitted, m.Attempts, m.Admitted, p.len, l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text, p.seg, p.off, p.crc)
+	row := func(id string) (int64, error) {
+		return t.exec(`INSERT INTO entry(seq, id, lane, dead, due, attempts, admitted, size, source, mapping, interface, device, generation, class, reason, seg, off, crc)
+			VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			m.Seq, id, m.Lane, m.Dead != nil, m.Admitted, m.Attempts, m.Admitted, p.len, l.Source, l.Mapping, l.Interface, l.Device, l.Generation, string(why.Class), why.Text, p.seg, p.off, p.crc)
+	}
+	n, err := row(m.ID)
+	if n == 0 && err == nil {
+		n, err = row(numbered(m))
+	}
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return final(fmt.Errorf("entry %q: the id is that of another entry", m.ID))
+		return final(fmt.Errorf("entry %q: the index has another entry with its number, %d", m.ID, m.Seq))
 	}
 	t.came(p)
 	if m.Dead != nil {
@@ -189,6 +232,9 @@ func (t *txn) insert(m *meta, p place) error {
 	}
 	return t.wake(m)
 }
+
+// numbered is an entry's id when another one has it.
+func numbered(m *meta) string { return fmt.Sprintf("%s-%d", m.ID, m.Seq) }
 
 // wake gives a lane that has none a head.
 func (t *txn) wake(m *meta) error {

@@ -24,6 +24,25 @@ func (s *Store) Claim(ctx context.Context, now time.Time, w store.Want) ([]store
 		return nil, err
 	}
 	defer s.leave()
+	if w.Newest > 0 {
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// What the index does not have yet came last: it is looked for when there is
+	// nothing else.
+	claims, err := s.claimBoth(ctx, now, w)
+	if w.Max -= len(claims); err != nil || w.Max <= 0 || s.unseen.Load() == 0 {
+		return claims, err
+	}
+	if err := s.catchUp(ctx); err != nil {
+		return claims, nil // they are leased
+	}
+	more, err := s.claimBoth(ctx, now, w)
+	return append(claims, more...), err
+}
+
+func (s *Store) claimBoth(ctx context.Context, now time.Time, w store.Want) ([]store.Claim, error) {
 	// Held while the heads are read: a settlement takes its lease away after
 	// its commit, so no head is seen here that is settled already.
 	s.leases.Lock()

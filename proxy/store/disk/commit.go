@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"syscall"
-	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -15,169 +14,17 @@ import (
 	"yiqiao/proxy/store"
 )
 
-// againEvery is how often an index that is behind the log is tried again.
-const againEvery = 100 * time.Millisecond
-
-// maxLanes is how many lanes the committer remembers to have a row.
+// maxLanes is how many lanes the indexer remembers to have a row.
 const maxLanes = 100_000
-
-// commit is the committer goroutine.
-func (s *Store) commit() {
-	defer close(s.ended)
-	again := time.NewTicker(againEvery)
-	defer again.Stop()
-	var behind []*op // what is in the log and could not be applied
-	for {
-		select {
-		case ops, ok := <-s.written:
-			for more := ok; more; {
-				select {
-				case next, open := <-s.written:
-					ops, more = append(ops, next...), open && len(ops) < 4*groupOps
-				default:
-					more = false
-				}
-			}
-			if !ok {
-				return
-			}
-			s.sync(ops)
-			behind = s.applyAll(append(behind, ops...))
-		case <-again.C:
-			if len(behind) > 0 {
-				behind = s.applyAll(behind)
-			}
-		}
-	}
-}
-
-// applyAll applies operations in their order and answers them. It returns
-// those that are in the log and cannot be applied now: their callers are told
-// so, and admissions are held until they are.
-func (s *Store) applyAll(ops []*op) (behind []*op) {
-	if err := s.transact(ops); err == nil {
-		s.health.indexed(nil)
-		for _, o := range ops {
-			s.answer(o, o.err)
-		}
-		return nil
-	}
-	// One of them is to blame, or the disk is full: each by itself.
-	var why error
-	for _, o := range ops {
-		logged := len(o.records) > 0 && o.err == nil
-		if logged && len(behind) > 0 {
-			behind = append(behind, o)
-			continue
-		}
-		err := s.transact([]*op{o})
-		if mayBeFull(err) && s.ballast.release() {
-			err = s.transact([]*op{o})
-		}
-		if _, alone := errors.AsType[*finalError](err); err == nil || alone || !logged {
-			s.answer(o, errors.Join(o.err, err))
-			continue
-		}
-		why = err
-		behind = append(behind, o)
-	}
-	s.health.indexed(why)
-	for _, o := range behind {
-		s.uncertain(o, why)
-	}
-	return behind
-}
-
-// answer tells the caller; nothing of the operation is on its way any more.
-func (s *Store) answer(o *op, err error) {
-	if o.err = err; err != nil && !o.applied {
-		for _, p := range o.at { // that no row names
-			s.log.gone(p)
-		}
-	}
-	s.flight.land(o)
-	if !o.answered {
-		o.answered = true
-		o.done <- err
-	}
-}
-
-// uncertain tells the caller that the entries are in the log, and not yet in
-// the index: they stay on their way.
-func (s *Store) uncertain(o *op, why error) {
-	if !o.answered {
-		o.answered = true
-		o.done <- fmt.Errorf("%w: the index cannot take it now: %v", store.ErrUncertain, why)
-	}
-}
-
-// transact applies operations in one transaction. After an error nothing was
-// changed.
-//
-// Their records are durable. The commit itself is not synced: after a power
-// cut the index is as it was some commits ago, and the log is replayed from
-// there.
-func (s *Store) transact(ops []*op) error {
-	s.db.Lock()
-	defer s.db.Unlock()
-	t, err := s.begin()
-	if err != nil {
-		return explain(err)
-	}
-	for _, o := range ops {
-		if err = t.do(o, len(ops) == 1); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = t.commit()
-	}
-	if err != nil {
-		t.rollback()
-		return explain(err)
-	}
-	for _, o := range ops {
-		o.applied = o.err == nil
-	}
-	s.mu.Lock()
-	s.count = t.count
-	s.commits++
-	s.mu.Unlock()
-	for _, p := range t.gone {
-		s.log.gone(p)
-	}
-	return nil
-}
-
-// do applies one operation, unless it has failed already or one has that it
-// rests on; alone: nothing before it is in the same transaction.
-func (t *txn) do(o *op, alone bool) error {
-	if o.err != nil {
-		return nil
-	}
-	for _, first := range o.after {
-		if first.err != nil || alone && !first.applied {
-			return final(errFirst)
-		}
-	}
-	if err := o.apply(t, o); err != nil {
-		return err
-	}
-	if n := len(o.records); n > 0 {
-		last := o.at[n-1]
-		t.pos.at[o.class] = cursor{last.seg, padded(last.off + int64(last.len))}
-		t.pos.number = max(t.pos.number, o.number)
-	}
-	return nil
-}
 
 // txn is a transaction of the index under way.
 type txn struct {
 	*index
-	count counters
-	pos   position
-	used  map[int64]counted // by segment
-	gone  []place
+	count   counters
+	pos     position
+	used    map[int64]counted // by segment
+	gone    []place
+	changes int64 // of rows, by exec
 	// Keys to remove before the commit.
 	expired struct {
 		now  int64
@@ -252,7 +99,9 @@ func (t *txn) exec(text string, args ...any) (changed int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	changed, err = res.RowsAffected()
+	t.changes += changed
+	return changed, err
 }
 
 // scanner is the one row of a query.

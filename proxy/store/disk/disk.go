@@ -2,11 +2,13 @@
 // bodies stand in a log of segments that are only appended to, the rest in an
 // SQLite database, the index.
 //
-// Admissions pass two goroutines, each of which takes all that came while it
-// was busy: the writer finds duplicates, gives out places and writes; the
-// committer makes durable what is written, with one sync for all, applies it to
-// the index in one transaction, and answers the callers. A third, the keeper,
-// removes segments in which nothing is needed.
+// Admissions pass three goroutines, each of which takes all that came while it
+// was busy: the writer finds duplicates, gives out places and writes; the syncer
+// makes durable what is written, with one sync for all, and answers the
+// callers; the indexer applies it to the index, many admissions in one
+// transaction. So the index may be a little behind what was acknowledged; who
+// reads it lets it catch up first. A fourth, the keeper, removes segments in
+// which nothing is needed.
 //
 // Leases live in memory: the process that dies has lost its claims, which is
 // what a lease's end would say too.
@@ -34,6 +36,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,11 +58,13 @@ type Options struct {
 	MinFree int64
 
 	// Of tests: another folder for the log, what stands for barrier, tidying
-	// only when the test says so, what hears of each operation that the writer
+	// only when the test says so, commits only when somebody waits, a small filter, what hears of each operation that the writer
 	// has planned, and what may fail before each transaction of the replay.
 	files     fileSystem
 	barrier   func(s *Store) error
 	still     bool
+	late      bool // the index is behind until somebody waits for it
+	keyRoom   int  // least of the filter
 	planned   func(o *op)
 	replaying func() error
 }
@@ -75,16 +80,20 @@ type Store struct {
 
 	writer  *sql.DB // of one connection, which is db's
 	readers *sql.DB
-	db      *index      // the committer's, the keeper's for barriers
+	db      *index      // the indexer's, the keeper's for barriers
 	lookup  *statements // the writer's
 
 	ops     chan *op   // to the writer
-	written chan []*op // to the committer
+	written chan []*op // to the syncer
+	synced  chan []*op // to the indexer
 	ended   chan struct{}
 	stop    chan struct{} // ends the keeper
 	stopped sync.Once
 	kept    chan struct{} // it has ended
 	flight  flight
+	filter  *filter        // the writer's
+	filling sync.WaitGroup // of the filter
+	unseen  atomic.Int64   // operations that are acknowledged, and not in the index yet
 	health  health
 
 	closing sync.RWMutex // held for reading while an operation is under way
@@ -142,7 +151,7 @@ func Open(folder string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		opts: o, folder: folder, lock: lock,
-		ops: make(chan *op, 1024), written: make(chan []*op, 1024),
+		ops: make(chan *op, 1024), written: make(chan []*op, 1024), synced: make(chan []*op, 64),
 		ended: make(chan struct{}), stop: make(chan struct{}), kept: make(chan struct{}),
 	}
 	s.flight = newFlight()
@@ -153,8 +162,10 @@ func Open(folder string, o Options) (*Store, error) {
 		s.release()
 		return nil, fmt.Errorf("store %q: %w", folder, explain(err))
 	}
+	s.refill(s.count.keys)
 	go s.write()
-	go s.commit()
+	go s.sync()
+	go s.index()
 	go s.keep()
 	return s, nil
 }
@@ -227,6 +238,7 @@ func (s *Store) Close() error {
 	s.closing.Unlock()
 	<-s.ended
 	<-s.kept
+	s.filling.Wait()
 	return s.release()
 }
 

@@ -103,13 +103,13 @@ func (f *flight) look(s *Store, ops []*op) error {
 				ref := store.Key(m.Registers)
 				if v := f.versions[ref]; len(v) > 0 {
 					f.known[ref] = v[len(v)-1]
-				} else {
+				} else if s.filter.knows(ref) {
 					refs = append(refs, m.Registers)
 				}
 			case m.Key != nil:
 				if v, ok := f.keys[store.Key(m.Key)]; ok {
 					f.rows[store.Key(m.Key)] = v
-				} else {
+				} else if s.filter.knows(store.Key(m.Key)) {
 					keys = append(keys, m.Key)
 				}
 			}

@@ -73,7 +73,7 @@ func (b *bareLog) sync() {
 				more = false
 			}
 		}
-		s.sync(ops)
+		s.makeDurable(ops)
 		for _, o := range ops {
 			o.done <- o.err
 		}

@@ -75,6 +75,7 @@ func TestPromiseFullDiskRefusesWhole(t *testing.T) {
 	s.Close()
 	stuff(t, rest)
 	s = open(t, folder, o)
+	s.filling.Wait() // a reader may keep the WAL from beginning anew
 	list, err := s.List(t.Context(), store.Filter{Limit: 1 << 20})
 	if err != nil || len(list) != len(acked)-100 {
 		t.Errorf("%d of %d are there, %v", len(list), len(acked)-100, err)

@@ -94,7 +94,7 @@ func TestGateWriteAmplification(t *testing.T) {
 	}
 }
 
-// However many producers: one sync for a group, and one transaction.
+// However many producers: one sync for a group, and one transaction for many.
 func TestGateSyncs(t *testing.T) {
 	fs := newCrashFS()
 	syncs := 0
@@ -105,9 +105,10 @@ func TestGateSyncs(t *testing.T) {
 	})
 	s := open(t, t.TempDir(), Options{files: fs, still: true})
 	speed(t, s.Admit, 100, 64, 30)
+	caughtUp(t, s)
 	t.Logf("%d admissions took %d syncs and %d commits", 64*30, syncs, s.commits)
-	if syncs*8 > 64*30 || int64(syncs) > s.commits {
-		t.Errorf("want one sync for at least 8 admissions, and a commit for each")
+	if syncs*8 > 64*30 || s.commits < 1 || s.commits*2 > int64(syncs) {
+		t.Errorf("want one sync for at least 8 admissions, and a commit for at least two syncs")
 	}
 	if a, err := s.Admit(t.Context(), time.Now(), []store.Entry{{ID: "x", Lane: "l"}}); err != nil || a[0].ID != "x" {
 		t.Error(a, err)

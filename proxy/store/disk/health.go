@@ -139,8 +139,11 @@ func floor(fs fileSystem) int64 {
 	return min(max(total/20, 2<<30), total/10)
 }
 
-// ballastBytes is the size of the ballast; on a small disk it is smaller.
+// ballastBytes is the size of the ballast, at most.
 const ballastBytes = 64 << 20
+
+// ballastSize is that of the ballast on a disk of so many bytes.
+func ballastSize(total int64) int64 { return min(ballastBytes, total/64) }
 
 // ballast is a file that only takes room. When the disk is full it goes, so
 // that deliveries can still be noted. It comes back when there is room.
@@ -161,7 +164,7 @@ func (b *ballast) fill(minFree int64) {
 		return
 	}
 	free, total, err := b.space()
-	size := min(ballastBytes, total/64)
+	size := ballastSize(total)
 	if err != nil || size == 0 || free < minFree+2*size {
 		return
 	}

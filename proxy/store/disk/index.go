@@ -87,7 +87,7 @@ func (s *Store) openDatabase() error {
 		return err
 	}
 	f.Close()
-	pragmas := append([]string{"page_size(4096)"}, pragmas...)
+	pragmas := append([]string{"page_size(4096)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages(s.log.fs))}, pragmas...)
 	if s.writer, err = sql.Open("sqlite", dataSource(s.folder, pragmas...)); err != nil {
 		return err
 	}
@@ -113,6 +113,18 @@ func (s *Store) openDatabase() error {
 		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
 		return err
 	})
+}
+
+// checkpointPages is how many pages the WAL has when they are brought into the
+// database: the more, the fewer are written twice. On a full disk the database
+// may have to grow by as many, and all that it gets is the ballast.
+func checkpointPages(fs fileSystem) int64 {
+	const pageSize, least, most = 4096, 50, 8000
+	_, total, err := fs.space()
+	if err != nil {
+		return least
+	}
+	return min(max(ballastSize(total)/2/pageSize, least), most)
 }
 
 func (s *Store) closeDatabase() error {

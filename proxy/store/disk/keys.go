@@ -15,6 +15,9 @@ func (s *Store) Keys(ctx context.Context, now time.Time, after store.Key, limit 
 		return nil, err
 	}
 	defer s.leave()
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.readers.QueryContext(ctx, "SELECT key, id, expires FROM key WHERE key > ? AND expires > ? ORDER BY key LIMIT ?", after[:], nanos(now), limit)
 	if err != nil {
 		return nil, explain(err)

@@ -18,9 +18,16 @@ func (s *Store) Load(ctx context.Context, id string, dst []byte) ([]byte, error)
 	}
 	defer s.leave()
 	// A body may be moved while it is looked for: then it stands elsewhere now.
-	for try := 0; ; try++ {
+	for try, late := 0, false; ; try++ {
 		var p place
 		err := s.readers.QueryRowContext(ctx, "SELECT seg, off, size, crc FROM entry WHERE id = ?", id).Scan(&p.seg, &p.off, &p.len, &p.crc)
+		if errors.Is(err, sql.ErrNoRows) && !late {
+			late = true
+			if err := s.catchUp(ctx); err != nil {
+				return dst, err
+			}
+			continue
+		}
 		if errors.Is(err, sql.ErrNoRows) {
 			return dst, fmt.Errorf("entry %q: %w", id, store.ErrNotFound)
 		}
@@ -41,6 +48,9 @@ func (s *Store) List(ctx context.Context, f store.Filter) ([]store.Info, error) 
 		return nil, err
 	}
 	defer s.leave()
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	where, args := []string{"1"}, []any{}
 	add := func(clause string, on bool, value ...any) {
 		if on {
@@ -91,6 +101,9 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer s.leave()
+	if err := s.catchUp(ctx); err != nil {
+		return store.Stats{}, err
+	}
 	c := s.counters()
 	st := store.Stats{Ready: c.ready, ReadyBytes: c.readyBytes, Dead: c.dead, DeadBytes: c.deadBytes}
 	var expired int

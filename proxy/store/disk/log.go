@@ -11,7 +11,7 @@ import (
 )
 
 // segLog is the log of bodies: files that are only appended to, for each class
-// one after the other. Only the writer appends, only the committer
+// one after the other. Only the writer appends, only the syncer
 // syncs; anybody reads.
 //
 // A segment that has an error while it is written or synced is never written

@@ -50,7 +50,7 @@ type mutant struct {
 }
 
 func (l *life) open() error {
-	s, err := Open(l.folder, Options{Segment: 20_000, files: l.fs, still: true, planned: l.planned, barrier: func(s *Store) error {
+	s, err := Open(l.folder, Options{Segment: 20_000, files: l.fs, still: true, late: true, planned: l.planned, barrier: func(s *Store) error {
 		before := l.walSize()
 		do := (*Store).barrier
 		if l.mutant.barrier != nil {

@@ -247,7 +247,7 @@ func (t *txn) again(r *found, anew bool) error {
 	moved := r.flags&flagMoved != 0
 	var at place
 	var gone bool
-	err := t.row("SELECT seg, off, size, dead FROM entry WHERE seq = ? AND id = ?", m.Seq, m.ID).Scan(&at.seg, &at.off, &at.len, &gone)
+	err := t.row("SELECT seg, off, size, dead FROM entry WHERE seq = ? AND id IN (?, ?)", m.Seq, m.ID, numbered(m)).Scan(&at.seg, &at.off, &at.len, &gone)
 	if err == nil {
 		if !moved {
 			return nil
@@ -279,8 +279,8 @@ func (t *txn) again(r *found, anew bool) error {
 		}
 	}
 	err = t.insert(m, r.place)
-	if _, used := errors.AsType[*finalError](err); used {
-		return nil // its sender was told so
+	if _, damaged := errors.AsType[*finalError](err); damaged {
+		return nil // two records have one number
 	}
 	if err == nil && moved && m.Dead == nil { // younger ones of its lane may have come before the copy
 		_, err = t.exec("UPDATE lane SET head = ?1, due = ?2 WHERE name = ?3 AND head > ?1", m.Seq, m.Admitted, m.Lane)

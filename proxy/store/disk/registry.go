@@ -37,7 +37,7 @@ func registryOf(e *store.Entry) metaRegistry {
 	if e.Registers == (store.Ref{}) || e.Dead != nil {
 		return metaRegistry{}
 	}
-	return metaRegistry{e.Registers.Key[:], e.Digest[:]}
+	return metaRegistry{slices.Clone(e.Registers.Key[:]), slices.Clone(e.Digest[:])}
 }
 
 // version is one of what is registered.
@@ -65,8 +65,8 @@ func (v versions) land(ref store.Key, o *op) {
 // latest is the newest version of what is registered, if there is one.
 //
 // All that is on its way is newer than all rows, because the writer is alone
-// and the committer keeps its order; and none of it is settled, because nobody
-// claims what is not committed, and settlements pass the committer too. Without
+// and the indexer keeps its order; and none of it is settled, because nobody
+// claims what is not committed, and settlements pass the indexer too. Without
 // any, it is what the rows said when the group was begun. A settlement since
 // then is later than the admission, which had not been answered: a duplicate
 // may name a version that is buried meanwhile, as if it had come just before.
@@ -78,6 +78,18 @@ func (f *flight) latest(ref store.Key) (v version, ok bool) {
 	}
 	v, ok = f.known[ref]
 	return v, ok
+}
+
+// registers says whether a version of one of refs is on its way.
+func (f *flight) registers(refs []store.Ref) bool {
+	f.Lock()
+	defer f.Unlock()
+	for i := range refs {
+		if len(f.versions[refs[i].Key]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // newVersion says whether what an entry registers is to be admitted, and notes
@@ -124,6 +136,11 @@ func (s *Store) Registered(ctx context.Context, refs []store.Ref) ([]store.Regis
 		return nil, err
 	}
 	defer s.leave()
+	if s.flight.registers(refs) {
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]store.Registration, len(refs))
 	for i := range refs {
 		// One statement, so that what waits at its beginning is not missed

@@ -219,6 +219,7 @@ func TestVersionsOnTheirWay(t *testing.T) {
 			}
 		}
 		fs.plant(nil)
+		caughtUp(t, s)
 		s.flight.Lock()
 		if n := len(s.flight.versions); n > 0 {
 			t.Errorf("%d are still on their way", n)
@@ -255,6 +256,7 @@ func TestOrderIsMadeAnew(t *testing.T) {
 		fill(t, s, n, 1)
 	}
 	admit(versionOf("lane", "v2", "two"))
+	caughtUp(t, s)
 	var moved place
 	if err := s.readers.QueryRow("SELECT seg FROM entry WHERE id = 'v1'").Scan(&moved.seg); err != nil || moved.seg != before {
 		t.Fatalf("v1 lies in %d, want %d, %v", moved.seg, before, err)

@@ -74,7 +74,13 @@ func (s *Store) tidyBelow(part, whole int64) error {
 	}
 	defer s.leave()
 	var errs []error
-	for _, seg := range s.log.thin(part, whole) {
+	thin := s.log.thin(part, whole)
+	if len(thin) > 0 { // all that stands in them is known to the index then
+		if err := s.catchUp(context.Background()); err != nil {
+			return err
+		}
+	}
+	for _, seg := range thin {
 		errs = append(errs, s.empty(seg))
 	}
 	if empty := s.log.empty(); len(empty) > 0 {
@@ -141,6 +147,9 @@ func (s *Store) barrier() error { return s.durably("UPDATE barrier SET n = n + 1
 // durably runs one statement and syncs the index with it. A pragma acts when
 // it is prepared: these may not be kept.
 func (s *Store) durably(change string) error {
+	if err := s.catchUp(context.Background()); err != nil { // or the indexer has the connection for long
+		return err
+	}
 	s.db.Lock()
 	defer s.db.Unlock()
 	for _, text := range []string{"PRAGMA synchronous = FULL", change, "PRAGMA synchronous = NORMAL"} {

@@ -15,10 +15,11 @@ const (
 )
 
 // op is one operation on its way: the writer plans it and writes its records,
-// the committer makes them durable and applies it, and then whoever waits is
-// answered. One without records and plan goes to the committer at once.
+// the syncer makes them durable, the indexer applies it. Whoever waits for an
+// admission is answered when it is durable; for anything else, when it is
+// applied. One without records and plan goes to the indexer at once.
 //
-// Both goroutines take all that came while they were busy, so a slow sync is
+// Each goroutine takes all that came while it was busy, so a slow sync is
 // shared by all that was written meanwhile.
 type op struct {
 	bytes   int
@@ -27,7 +28,7 @@ type op struct {
 	moves   bool     // the records are copies, and no run
 	// plan, in the writer, decides what of the records is needed.
 	plan func(o *op) error
-	// apply, in the committer, changes the rows. It may be run again.
+	// apply, in the indexer, changes the rows; nil: nothing. It may be run again.
 	apply func(t *txn, o *op) error
 
 	old     string // dead letter that it removes
@@ -37,7 +38,10 @@ type op struct {
 	number  int64   // of the last record
 	after   []*op   // on their way before it, whose entries its duplicates name
 	err     error
-	// The committer's own.
+	// The syncer's own: it is answered when it is durable, and with what.
+	early  bool
+	failed error
+	// Then the indexer's.
 	applied, answered bool
 
 	state atomic.Int32 // queued, then taken or given up
@@ -50,13 +54,13 @@ const (
 	givenUp
 )
 
-// do hands an operation to the writer and waits until it is durable. When ctx
+// do hands an operation to the writer and waits until it is answered. When ctx
 // ends first, the operation is given up, unless the writer has begun with it:
 // then do waits, because the operation reads the caller's buffers.
 func (s *Store) do(ctx context.Context, o *op) error {
 	o.done = make(chan error, 1)
 	if o.plan == nil && len(o.records) == 0 {
-		s.written <- []*op{o}
+		s.synced <- []*op{o}
 		return <-o.done
 	}
 	select {
@@ -157,7 +161,7 @@ func (s *Store) place(batches *[classes]*batch, o *op) error {
 	return nil
 }
 
-// flush writes a batch; what fails is answered by the committer.
+// flush writes a batch; what fails is answered by the syncer.
 func (s *Store) flush(b *batch) {
 	if b == nil {
 		return
@@ -166,29 +170,6 @@ func (s *Store) flush(b *batch) {
 		s.health.log(err)
 		for _, o := range b.ops {
 			o.err = explain(err)
-		}
-	}
-}
-
-// sync makes durable what operations have written; those for which that fails
-// are marked.
-func (s *Store) sync(ops []*op) {
-	ends := map[*segmentState]int64{}
-	for _, o := range ops {
-		if n := len(o.at); n > 0 && o.err == nil {
-			ends[o.seg] = o.at[n-1].off + int64(o.at[n-1].len)
-		}
-	}
-	failed := map[*segmentState]error{}
-	for seg, end := range ends {
-		err := s.log.sync(seg, padded(end))
-		if s.health.log(err); err != nil {
-			failed[seg] = explain(err)
-		}
-	}
-	for _, o := range ops {
-		if err := failed[o.seg]; err != nil && o.err == nil {
-			o.err = err
 		}
 	}
 }

@@ -2,8 +2,10 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,6 +57,55 @@ var admitRules = []rule{
 	{"gives a key to one of many producers", oneGroup(checkRace)},
 	{"does not keep the body", checkBodyNotKept},
 	{"does not keep the body of a cancelled call", checkCancelledBody},
+	{"does not keep the strings", oneGroup(checkStringsNotKept)},
+}
+
+// checkStringsNotKept admits entries whose strings are slices of buffers that
+// are used again at once, as those of requests are.
+func checkStringsNotKept(f *fixture) {
+	var buffers [][]byte
+	slice := func(s string) string {
+		b := []byte(s)
+		buffers = append(buffers, b)
+		return unsafe.String(unsafe.SliceData(b), len(b))
+	}
+	var want []store.Entry
+	for i := range 20 {
+		e := f.entry(laneName(i), byte(i+1))
+		if i%4 == 0 {
+			e.Dead = &store.Reason{Class: store.Refused, Text: "because " + e.ID}
+		}
+		want = append(want, e)
+		kept, why := e, store.Reason{}
+		for _, s := range []*string{&e.ID, &e.Lane, &e.Group, &e.Labels.Source, &e.Labels.Mapping, &e.Labels.Interface, &e.Labels.Device, &e.Labels.Generation} {
+			*s = slice(*s)
+		}
+		if kept.Dead != nil {
+			why = store.Reason{Class: store.Class(slice(string(kept.Dead.Class))), Text: slice(kept.Dead.Text)}
+			e.Dead = &why
+		}
+		f.admit(e)
+		why = store.Reason{}
+		for _, b := range buffers {
+			for i := range b {
+				b[i] = 'X'
+			}
+		}
+		buffers = nil
+	}
+	for _, e := range want {
+		got := f.info(e.ID)
+		if got.Lane != e.Lane || got.Labels != e.Labels || e.Dead != nil && got.Reason != *e.Dead {
+			f.Fatalf("of %+v it kept %+v", e, got)
+		}
+		again := f.entry(e.Lane, e.Key[0])
+		f.admitDuplicate(again, e.ID)
+	}
+	for _, c := range f.claim(len(want), time.Minute) {
+		if i := slices.IndexFunc(want, func(e store.Entry) bool { return e.ID == c.ID }); i < 0 || c.Lane != want[i].Lane || c.Labels != want[i].Labels {
+			f.Fatalf("claimed %+v", c)
+		}
+	}
 }
 
 func checkAdmitStores(f *fixture) {

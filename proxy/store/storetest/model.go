@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,8 +104,11 @@ func (m *Model) admit(now time.Time, entries []store.Entry, replaced string) ([]
 		return nil, store.ErrFull
 	}
 	m.remove(replaced)
+	for i := range out {
+		out[i].ID = strings.Clone(out[i].ID)
+	}
 	for _, e := range fresh {
-		m.insert(now, e)
+		m.insert(now, own(e))
 	}
 	return out, nil
 }
@@ -121,6 +125,18 @@ func (m *Model) known(now time.Time, k store.Key, seen map[store.Key]string, rep
 		return "", false
 	}
 	return old.id, true
+}
+
+// own copies an entry's strings.
+func own(e store.Entry) store.Entry {
+	l := &e.Labels
+	for _, s := range []*string{&e.ID, &e.Lane, &l.Source, &l.Mapping, &l.Interface, &l.Device, &l.Generation} {
+		*s = strings.Clone(*s)
+	}
+	if e.Dead != nil {
+		e.Dead = &store.Reason{Class: store.Class(strings.Clone(string(e.Dead.Class))), Text: strings.Clone(e.Dead.Text)}
+	}
+	return e
 }
 
 func (m *Model) insert(now time.Time, e store.Entry) {
