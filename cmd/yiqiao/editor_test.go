@@ -348,3 +348,54 @@ func TestEditorCompletion(t *testing.T) {
 		t.Errorf("keys of a site: got %v", offered)
 	}
 }
+
+// An editor has nothing against the examples of the language reference that
+// load: the schema knows all of the language.
+func TestEditorReference(t *testing.T) {
+	folder := copiedSchemas(t)
+	e := startEditor(t)
+	tried := 0
+	for _, page := range []string{"README.md", "README.zh-CN.md"} {
+		data, err := os.ReadFile(filepath.Join(bundledFolder, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ex := range referenceFiles(string(data)) {
+			text := "# yaml-language-server: $schema=../" + schema.FileName(kindOfFile(ex.name)) + "\n" + ex.text
+			if _, list := e.open(filepath.Join(folder, "acme", fmt.Sprintf("%d-%s", tried, filepath.Base(ex.name))), text); len(list) > 0 {
+				t.Errorf("%s:%d: %v", page, ex.line, list)
+			}
+			tried++
+		}
+	}
+	if tried < 25 {
+		t.Errorf("only %d examples", tried)
+	}
+}
+
+type referenceFile struct {
+	name, text string
+	line       int
+}
+
+// referenceFiles are the mappings, fragments and sources of the language
+// reference but for those that are there to show problems.
+func referenceFiles(page string) (files []referenceFile) {
+	lines := strings.Split(page, "\n")
+	for i := 0; i+2 < len(lines); i++ {
+		name, ok := strings.CutPrefix(lines[i], "**`acme/")
+		name, ok2 := strings.CutSuffix(name, "`**")
+		if ok && ok2 && strings.HasSuffix(name, ".yaml") && lines[i+2] == "```yaml" {
+			end := i + 3
+			for lines[end] != "```" {
+				end++
+			}
+			files = append(files, referenceFile{name, strings.Join(lines[i+3:end], "\n") + "\n", i + 4})
+			i = end
+		}
+		if lines[i] == "**Problems**" || lines[i] == "**问题**" {
+			files = files[:len(files)-1]
+		}
+	}
+	return files
+}
