@@ -338,6 +338,10 @@ func TestEditorCompletion(t *testing.T) {
 	if _, ok := offered["areaNo"]; ok {
 		t.Error("a field that is there is offered again")
 	}
+	hover := string(e.ask("textDocument/hover", map[string]any{"textDocument": map[string]any{"uri": uri}, "position": map[string]any{"line": 4, "character": 4}}))
+	if !strings.Contains(hover, "小区编码") || !strings.Contains(hover, "必填") {
+		t.Errorf("areaNo is explained as %s", hover)
+	}
 	uri, _ = e.open(filepath.Join(folder, "acme", "to.yaml"), "# yaml-language-server: $schema=../mapping.schema.json\ntitle: x\nto: \n")
 	if offered = e.complete(uri, 2, 4); len(offered) < 15 {
 		t.Errorf("interfaces: got %v", offered)
