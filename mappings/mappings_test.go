@@ -14,6 +14,7 @@ import (
 
 	"yiqiao/mappings"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -44,7 +45,7 @@ func load(t *testing.T, vendor string) *transform.Rules {
 	}
 	rules, problems := transform.Load(transform.Options{Catalogue: catalogue, Packs: []transform.Pack{{Prefix: "mappings", FS: os.DirFS(".")}}, Sources: []string{vendor}, Tables: tables})
 	for _, p := range problems {
-		t.Error(p.Excerpt())
+		t.Error(p.Excerpt(message.English))
 	}
 	if rules == nil {
 		t.FailNow()

@@ -20,6 +20,7 @@ import (
 
 	"yiqiao/transform"
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -51,6 +52,7 @@ type block struct {
 // section is one example under way.
 type section struct {
 	t     *testing.T
+	lang  message.Language
 	base  map[string]string // files of the first section
 	files map[string]string
 	event *block
@@ -68,7 +70,8 @@ func TestReference(t *testing.T) {
 			got := functions.ReplaceAllString(string(data), "${1}"+strings.ReplaceAll(functionTable(name), "$", "$$")+"${2}")
 			lines := strings.Split(got, "\n")
 			var base map[string]string
-			s := &section{t: t, files: map[string]string{}}
+			lang := map[string]message.Language{"README.zh-CN.md": message.Chinese}[name]
+			s := &section{t: t, lang: lang, files: map[string]string{}}
 			done, ran := []string{}, 0
 			at := 0
 			for _, b := range blocks(t, lines) {
@@ -79,7 +82,7 @@ func TestReference(t *testing.T) {
 							return path.Ext(n) == ".yaml" && path.Base(n) != "source.yaml" && !strings.HasPrefix(n, "tables/")
 						})
 					}
-					s = &section{t: t, base: base, files: map[string]string{}}
+					s = &section{t: t, lang: lang, base: base, files: map[string]string{}}
 					continue
 				}
 				done = append(done, lines[at:b.from]...)
@@ -149,7 +152,7 @@ func (s *section) run(b *block) string {
 		return s.expressions(b)
 	case "problems":
 		_, problems := s.load(s.files)
-		return excerpts(problems)
+		return s.excerpts(problems)
 	case "records", "ignored", "refused", "answer":
 		return s.apply(b)
 	}
@@ -157,10 +160,10 @@ func (s *section) run(b *block) string {
 	return b.text
 }
 
-func excerpts(problems transform.Problems) string {
+func (s *section) excerpts(problems transform.Problems) string {
 	var out strings.Builder
 	for _, p := range problems {
-		out.WriteString(p.Excerpt())
+		out.WriteString(p.Excerpt(s.lang))
 	}
 	return out.String()
 }
@@ -234,7 +237,7 @@ func (s *section) apply(b *block) string {
 	s.t.Helper()
 	rules, problems := s.load(s.files)
 	if rules == nil || s.event == nil {
-		s.t.Fatalf("line %d: no rules or no event:\n%s", b.line, excerpts(problems))
+		s.t.Fatalf("line %d: no rules or no event:\n%s", b.line, s.excerpts(problems))
 	}
 	src, q, body := s.input(rules)
 	s.ev = rules.ApplyBody(src, q, body, &s.res, nil)
@@ -252,7 +255,7 @@ func (s *section) apply(b *block) string {
 		}
 	case "refused":
 		if s.res.Refusal != nil {
-			fmt.Fprintf(&out, "%s: %s\n", s.res.Refusal.Class, s.res.Refusal.Text)
+			fmt.Fprintf(&out, "%s: %s\n", s.res.Refusal.Class, s.res.Refusal.In(s.lang))
 		}
 	case "answer":
 		a := rules.Answer(src, transform.Accepted, s.ev)
@@ -287,7 +290,7 @@ func (s *section) expressions(b *block) string {
 		files["acme/x.yaml"] = "title: x\neach: event\nlet:\n  x: " + quoted + "\nto: stk/sbzt\nrecord: {areaNo: device.xqbm, deviceID: device.zpjbm, isOnLine: '\"1\"', deviceType: '\"1\"'}\n"
 		rules, problems := s.load(files)
 		if rules == nil {
-			s.t.Fatalf("line %d: %s:\n%s", b.line, expr, excerpts(problems))
+			s.t.Fatalf("line %d: %s:\n%s", b.line, expr, s.excerpts(problems))
 		}
 		src, q, body := s.input(rules)
 		var tr transform.Trace

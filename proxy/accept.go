@@ -37,7 +37,7 @@ var newWork = func() any { return new(work) }
 func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte) (transform.Outcome, error) {
 	ev, res := &w.event, &w.result
 	if err := g.Rules.Decode(s, ev, body); err != nil {
-		return p.keep(ctx, g, s, w, body, &transform.Refusal{Class: transform.Undecodable, Text: err.Error()})
+		return p.keep(ctx, g, s, w, body, transform.NewRefusal(transform.Undecodable, err))
 	}
 	g.Rules.Apply(s, ev, res, nil)
 	p.earlier.compare(res)
@@ -93,7 +93,7 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 		ID: store.NewID(q.Received), Lane: "dead", Group: device,
 		Key: p.vault.key("dead", s.Name, q.Path, device, string(sum[:])), KeyTTL: g.Config.Dedup.Window,
 		Labels: store.Labels{Source: s.Name, Mapping: why.Mapping, Device: device, Generation: g.Name()},
-		Dead:   &store.Reason{Class: store.Class(why.Class), Text: why.Text},
+		Dead:   &store.Reason{Class: store.Class(why.Class), Text: joinReason(why)},
 	}
 	h := head{Source: s.Name, Mapping: why.Mapping, Generation: g.Name(), Request: keptRequest(q)}
 	if err := p.seal(w, 0, &e, h, nil, body); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // Admin is the handler for people and probes. It never shares a listener with
@@ -86,6 +87,14 @@ func (p *Proxy) ready(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	reply(w, status, h)
+}
+
+// languageOf is the language that who asks reads.
+func languageOf(r *http.Request) message.Language {
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "zh") {
+		return message.Chinese
+	}
+	return message.English
 }
 
 // Imported answers POST /-/events.

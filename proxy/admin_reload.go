@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // ReloadReply answers what asks of /-/reload.
@@ -31,15 +32,16 @@ func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
 	if g == nil {
 		status = http.StatusUnprocessableEntity
 	}
-	reply(w, status, p.ReloadState())
+	reply(w, status, p.ReloadState(languageOf(r)))
 }
 
 func (p *Proxy) showReload(w http.ResponseWriter, r *http.Request) {
-	reply(w, http.StatusOK, p.ReloadState())
+	reply(w, http.StatusOK, p.ReloadState(languageOf(r)))
 }
 
-// ReloadState is how the last reload went, and what waits for a person.
-func (p *Proxy) ReloadState() ReloadReply {
+// ReloadState is how the last reload went, and what waits for a person; problems
+// are told in the language.
+func (p *Proxy) ReloadState(l message.Language) ReloadReply {
 	state := p.reloadState.Load()
 	out := ReloadReply{OK: state.OK, Generation: p.Generation().Name(), At: state.At, Changed: state.Changed, Difference: state.Rehearsal, Of: state.Of}
 	if waits := p.pending.waits.Load(); waits != nil {
@@ -47,7 +49,7 @@ func (p *Proxy) ReloadState() ReloadReply {
 		out.Difference, out.Of = waits.Rehearsal, out.Waiting
 	}
 	for _, problem := range state.Problems {
-		out.Problems = append(out.Problems, problem.Excerpt())
+		out.Problems = append(out.Problems, problem.Excerpt(l))
 	}
 	if d := out.Difference; d != nil {
 		out.Result = append([]string{d.Headline()}, d.Lines()...)
@@ -71,5 +73,5 @@ func (p *Proxy) judgeReload(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusConflict, map[string]string{"error": err.Error()})
 		return
 	}
-	replyOr(w, p.ReloadState(), err)
+	replyOr(w, p.ReloadState(languageOf(r)), err)
 }

@@ -2,22 +2,16 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // Config is yiqiao.yaml. Every key but those of platform has a default.
@@ -34,14 +28,14 @@ type Config struct {
 	Log      LogConfig              `yaml:"log"`
 	Reload   ReloadConfig           `yaml:"reload"`
 
-	sourceAt map[string]transform.Problem // where each source is named
+	doc *transform.Document // where each value stands; nil: nowhere
 }
 
 // PlatformConfig says where records go and how they are sealed.
 type PlatformConfig struct {
-	URL         string        `yaml:"url"`       // http://ip:port/api/v1
-	AppKey      string        `yaml:"appKey"`    // 规范 1.2: on the URL of every request
-	PublicKey   string        `yaml:"publicKey"` // Base64 X.509 or PEM, or file:NAME
+	URL         string        `yaml:"url"`              // http://ip:port/api/v1
+	AppKey      string        `yaml:"appKey" secret:""` // 规范 1.2: on the URL of every request
+	PublicKey   string        `yaml:"publicKey"`        // Base64 X.509 or PEM, or file:NAME
 	Cipher      CipherConfig  `yaml:"cipher"`
 	Timeout     time.Duration `yaml:"timeout"`
 	Concurrency int           `yaml:"concurrency"`
@@ -79,13 +73,11 @@ type TableConfig struct {
 	Key  []string `yaml:"key"`
 }
 
-// UnmarshalYAML reads "tables/devices.csv" or {file: …, key: [building, door]}.
-func (c *TableConfig) UnmarshalYAML(read func(any) error) error {
-	if read(&c.File) == nil {
-		return nil
-	}
-	type plain TableConfig
-	return read((*plain)(c))
+// UnmarshalText reads "tables/devices.csv"; {file: …, key: [building, door]} is
+// read by its fields.
+func (c *TableConfig) UnmarshalText(b []byte) error {
+	c.File = string(b)
+	return nil
 }
 
 // DictionariesConfig says how the platform's own dictionaries are come by
@@ -117,10 +109,10 @@ type CipherConfig struct {
 type StoreConfig struct {
 	Disk     string `yaml:"disk"`
 	Redis    string `yaml:"redis"`
-	Dedup    string `yaml:"dedup"`    // the Redis of the keys
-	Key      string `yaml:"key"`      // file:NAME or 64 hex digits; seals entries at rest
-	MaxBytes Size   `yaml:"maxBytes"` // of all entries, on disk
-	MinFree  Size   `yaml:"minFree"`  // of the disk, left to others; 0: 5 %, 2 GB at least, 10 % at most
+	Dedup    string `yaml:"dedup"`         // the Redis of the keys
+	Key      string `yaml:"key" secret:""` // file:NAME or 64 hex digits; seals entries at rest
+	MaxBytes Size   `yaml:"maxBytes"`      // of all entries, on disk
+	MinFree  Size   `yaml:"minFree"`       // of the disk, left to others; 0: 5 %, 2 GB at least, 10 % at most
 	// Of redis and dedup: what the names of its keys begin with; over how many
 	// partitions a cluster may spread them (0: 16 in a cluster, 1 elsewhere;
 	// fixed by the first start); how many replicas of the server must have
@@ -170,27 +162,24 @@ type ReloadConfig struct {
 	Bytes  Size `yaml:"bytes"`
 }
 
-// UnmarshalYAML reads "confirm" or {mode: confirm, events: 500}.
-func (c *ReloadConfig) UnmarshalYAML(read func(any) error) error {
-	if read(&c.Mode) == nil {
-		return nil
-	}
-	type plain ReloadConfig
-	return read((*plain)(c))
+// UnmarshalText reads a mode alone; {mode: …, events: …} is read as a section.
+func (c *ReloadConfig) UnmarshalText(b []byte) error {
+	c.Mode = string(b)
+	return nil
 }
 
 // Size is a number of bytes, written as 16MB or 512KiB.
 type Size int64
 
-// UnmarshalYAML reads a size.
-func (s *Size) UnmarshalYAML(b []byte) error {
-	text := strings.Trim(strings.TrimSpace(string(b)), `"'`)
-	number := strings.TrimRight(text, "KMGTiBb ")
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	number := strings.TrimRight(text, "KMGTiBbkmgt ")
 	units := map[string]int64{"": 1, "B": 1, "KB": 1 << 10, "KIB": 1 << 10, "K": 1 << 10, "MB": 1 << 20, "MIB": 1 << 20, "M": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30, "G": 1 << 30}
 	unit, ok := units[strings.ToUpper(strings.TrimSpace(text[len(number):]))]
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || !ok || n < 0 {
-		return fmt.Errorf("want a size like 16MB, got %q", text)
+	if err != nil || !ok || n < 0 || n*float64(unit) > 1<<62 {
+		return message.New("size", text)
 	}
 	*s = Size(n * float64(unit))
 	return nil
@@ -229,242 +218,48 @@ const (
 // which the old rules go on.
 const maxRehearsed = 10_000
 
-func (c ReloadConfig) check() (errs []error) {
-	if !slices.Contains(reloadModes, c.Mode) {
-		errs = append(errs, fmt.Errorf("reload: want auto or confirm, got %q", c.Mode))
-	}
-	if c.Events < 0 || c.Events > maxRehearsed {
-		errs = append(errs, fmt.Errorf("reload.events: want 0 (none) to %d, got %d", maxRehearsed, c.Events))
-	}
-	return errs
-}
-
-var dictionaryPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/.-]*$`)
-
 // ConfigFile is the name of a site's configuration inside its folder.
 const ConfigFile = "yiqiao.yaml"
 
 // envName is ${NAME} in a value.
 var envName = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// parseConfig reads yiqiao.yaml. Unknown keys are problems with a place;
-// ${NAME} in a value is taken from the environment. Without serve, what only
-// the daemon needs (secrets, the platform) may be missing.
+// parseConfig reads yiqiao.yaml. ${NAME} in a value is taken from the
+// environment. Without serve, what only the daemon needs (secrets, the platform)
+// may be missing. The configuration is nil if it is not known which sources and
+// tables there are.
 func parseConfig(name string, data []byte, serve bool) (*Config, transform.Problems) {
-	doc, err := transform.ParseYAML(data)
-	if err != nil {
-		return nil, transform.Problems{transform.YAMLProblem(name, data, err)}
-	}
-	var ps transform.Problems
-	for _, d := range doc.Docs {
-		if d.Body != nil {
-			ast.Walk(&environment{name: name, data: data, problems: &ps}, d.Body)
-		}
-	}
 	c := defaults()
-	if !serve {
-		ps = nil // a tool does with what is set
+	c.doc = transform.Decode(name, data, &c, func(text string) (string, []message.Message) { return environment(text, serve) })
+	ps := c.doc.Problems
+	if len(ps) > 0 && !c.usable() {
+		return nil, ps
 	}
-	if len(doc.Docs) > 0 && doc.Docs[0].Body != nil {
-		if err := decode(doc.Docs[0].Body, &c); err != nil {
-			return nil, append(ps, meant(transform.YAMLProblem(name, data, err)))
-		}
-		c.sourceAt = places(name, data, doc.Docs[0].Body)
+	if serve {
+		ps = append(ps, c.check()...)
 	}
-	if len(ps) > 0 || !serve {
-		return &c, ps
-	}
-	if err := c.check(); err != nil {
-		for _, e := range err {
-			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "config", Text: e.Error()})
-		}
-	}
+	ps.Sort()
 	return &c, ps
 }
 
-// decode reads a document strictly. The library panics at some documents that
-// make no sense (a list's place taken by an alias of nothing): a person's file
-// must not end the process.
-func decode(n ast.Node, c *Config) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the YAML makes no sense here: %v", v)
-		}
-	}()
-	return yaml.NodeToValue(n, c, yaml.Strict())
+// usable tells whether what was wrong leaves sources and tables in no doubt.
+func (c *Config) usable() bool {
+	return c.doc.Sound("sources", "tables")
 }
 
-var unknownKey = regexp.MustCompile(`unknown field "([^"]+)"`)
-
-// meant adds the key that was probably meant to a problem about an unknown one.
-func meant(p transform.Problem) transform.Problem {
-	if m := unknownKey.FindStringSubmatch(p.Text); m != nil {
-		p.Rule, p.Hint = "unknown-key", transform.DidYouMean(m[1], keysOf(reflect.TypeFor[Config]()))
-	}
-	return p
-}
-
-// keysOf are the keys of a section and of those below it.
-func keysOf(t reflect.Type) []string {
-	var keys []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if key := f.Tag.Get("yaml"); key != "" {
-			keys = append(keys, key)
-		}
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, keysOf(f.Type)...)
-		}
-	}
-	return keys
-}
-
-// places finds where the list `sources` names each source.
-func places(name string, data []byte, body ast.Node) map[string]transform.Problem {
-	at := map[string]transform.Problem{}
-	path, err := yaml.PathString("$.sources")
-	if err != nil {
-		return at
-	}
-	n, err := path.FilterNode(body)
-	list, ok := n.(*ast.SequenceNode)
-	if err != nil || !ok {
-		return at
-	}
-	for _, v := range list.Values {
-		if t := v.GetToken(); t != nil && t.Position != nil {
-			at[t.Value] = transform.ProblemAt(name, data, t.Position.Line, t.Position.Column, len([]rune(t.Value)))
-		}
-	}
-	return at
-}
-
-// environment puts the environment's values into the texts of a document.
-type environment struct {
-	name     string
-	data     []byte
-	problems *transform.Problems
-}
-
-func (v *environment) Visit(n ast.Node) ast.Visitor {
-	s, ok := n.(*ast.StringNode)
-	if !ok {
-		return v
-	}
-	s.Value = envName.ReplaceAllStringFunc(s.Value, func(ref string) string {
+// environment puts the environment's values into a text. Without strict, what is
+// not set is empty.
+func environment(text string, strict bool) (string, []message.Message) {
+	var missing []message.Message
+	text = envName.ReplaceAllStringFunc(text, func(ref string) string {
 		name := envName.FindStringSubmatch(ref)[1]
 		value, ok := os.LookupEnv(name)
-		if !ok {
-			p := transform.ProblemAt(v.name, v.data, s.GetToken().Position.Line, s.GetToken().Position.Column, len(ref))
-			p.Rule, p.Text = "environment", fmt.Sprintf("the environment variable %q is not set", name)
-			p.Hint = "set it where yiqiao is started, or in its service file"
-			*v.problems = append(*v.problems, p)
+		if !ok && strict {
+			missing = append(missing, message.New("environment", name))
 		}
 		return value
 	})
-	return v
-}
-
-// check proves the values against each other.
-func (c *Config) check() (errs []error) {
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if u, err := url.Parse(c.Platform.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		fail("platform.url: want the platform's address like http://192.0.2.10:8000/api/v1, got %q", c.Platform.URL)
-	}
-	if c.Platform.AppKey == "" {
-		fail("platform.appKey: want the appKey that the platform's administrator gave (规范 1.2)")
-	}
-	if c.Platform.PublicKey == "" && c.Platform.Cipher.Suite != "plain" {
-		fail("platform.publicKey: want the publicKey that the platform's administrator gave (规范 1.2), or file:NAME")
-	}
-	errs = append(errs, c.Store.check()...)
-	if c.Store.Disk == "" && c.Store.Redis == "" {
-		c.Store.Disk = "data"
-	}
-	if !slices.Contains(onOutage, c.Dedup.OnOutage) {
-		fail("dedup.onOutage: want admit or refuse, got %q", c.Dedup.OnOutage)
-	}
-	if c.Dedup.Window <= 0 {
-		fail("dedup.window: want a duration like 72h, got %s", c.Dedup.Window)
-	}
-	if c.Dead.MaxAge < time.Hour || c.Dead.MaxBytes < 1<<20 {
-		fail("dead: want maxAge of at least 1h and maxBytes of at least 1MB, got %s and %d bytes", c.Dead.MaxAge, c.Dead.MaxBytes)
-	}
-	if c.Platform.Concurrency < 1 || c.Platform.Concurrency > 1024 {
-		fail("platform.concurrency: want 1 to 1024, got %d", c.Platform.Concurrency)
-	}
-	if c.Platform.Rate < 0 || c.Platform.Rate > 100_000 {
-		fail("platform.rate: want 0 (any number) to 100000 records a second, got %g", c.Platform.Rate)
-	}
-	if c.Platform.Newest < 0 || c.Platform.Newest > 90 {
-		fail("platform.newest: want 0 to 90 (of a hundred deliveries), got %d", c.Platform.Newest)
-	}
-	if !slices.Contains(prerequisiteModes, c.Platform.Prerequisites) {
-		fail("platform.prerequisites: want order, strict or off, got %q", c.Platform.Prerequisites)
-	}
-	if !slices.Contains(integerForms, c.Platform.Integers) {
-		fail("platform.integers: want %s, got %q", strings.Join(integerForms, " or "), c.Platform.Integers)
-	}
-	if !slices.Contains(pictureForms, c.Platform.Pictures) {
-		fail("platform.pictures: want %s, got %q", strings.Join(pictureForms, " or "), c.Platform.Pictures)
-	}
-	for _, q := range c.Platform.Quirks {
-		if !slices.Contains(quirkNames, q) {
-			fail("platform.quirks: want some of %s, got %q", strings.Join(quirkNames, ", "), q)
-		}
-	}
-	if d := c.Platform.Dictionaries; d.Refresh != 0 && d.Refresh < time.Minute || d.Folder == "" {
-		fail("platform.dictionaries: want refresh of 0 or at least 1m and a folder, got %s and %q", d.Refresh, d.Folder)
-	}
-	for code, path := range c.Platform.Dictionaries.Paths {
-		if !dictionaryPath.MatchString(path) {
-			fail("platform.dictionaries.paths: want a path like wd/wyrygwdm for %s, got %q", code, path)
-		}
-	}
-	if c.Limits.Body < 1<<10 || c.Limits.Memory < c.Limits.Body {
-		fail("limits: want body of at least 1KB and memory of at least body, got %d and %d bytes", c.Limits.Body, c.Limits.Memory)
-	}
-	errs = append(errs, c.Reload.check()...)
-	if !slices.Contains(logFormats, c.Log.Format) {
-		fail("log.format: want text or json, got %q", c.Log.Format)
-	}
-	if !slices.Contains(logLevels, c.Log.Level) {
-		fail("log.level: want debug, info, warn or error, got %q", c.Log.Level)
-	}
-	return errs
-}
-
-// Bounds of store.partitions and store.replicas.
-const (
-	maxPartitions = 1024
-	maxReplicas   = 16
-)
-
-// check proves that the parts of the store fit together.
-func (c StoreConfig) check() (errs []error) {
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	switch {
-	case c.Redis != "" && c.Disk != "":
-		fail("store: disk and redis are given, want one; disk with only the dedup keys in Redis is {disk: …, dedup: redis://…}")
-	case c.Redis != "" && c.Dedup != "":
-		fail("store.dedup: redis holds the keys of its entries itself; dedup is for disk")
-	}
-	if c.Key == "" && c.Redis != "" {
-		fail("store.key: want file:NAME or 64 hex digits: with redis the key that seals entries must be given, the same on every replica")
-	}
-	if c.Key == "" && c.Dedup != "" {
-		fail("store.key: want file:NAME or 64 hex digits: with dedup the key must be given, the same on every replica, because duplicates are known by a hash under it")
-	}
-	bounded := func(name string, n, max int) {
-		if n < 0 || n > max {
-			fail("store.%s: want 0 to %d, got %d", name, max, n)
-		} else if n > 0 && c.Redis == "" && c.Dedup == "" {
-			fail("store.%s: is for redis and dedup, this store is on disk only", name)
-		}
-	}
-	bounded("partitions", c.Partitions, maxPartitions)
-	bounded("replicas", c.Replicas, maxReplicas)
-	return errs
+	return text, missing
 }
 
 func (c CipherConfig) seal() seal.Config {
@@ -480,7 +275,7 @@ func fileOrText(dir, s string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(inside(dir, name))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %q", inside(dir, name))
+		return nil, message.New("no-file", inside(dir, name))
 	}
 	return b, err
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // Each key of yiqiao.yaml has words in both languages, and no words are of a
@@ -89,10 +90,15 @@ func TestReloadSetting(t *testing.T) {
 			t.Errorf("%q: want %+v, got %+v %v", text, want, cfg.Reload, ps)
 		}
 	}
-	for _, text := range []string{"reload: perhaps", "reload: {events: -1}", "reload: {evnts: 1}"} {
+	for text, want := range map[string]string{
+		"reload: perhaps":         "yiqiao.yaml:2:9: reload.mode: want auto or confirm, got \"perhaps\"",
+		"reload: {mode: perhaps}": "yiqiao.yaml:2:16: reload.mode: want auto or confirm",
+		"reload: {events: -1}":    "yiqiao.yaml:2:18: reload.events: want 0 to 10000, got -1",
+		"reload: {evnts: 1}":      "did you mean \"events\"?",
+	} {
 		_, ps := parseConfig("yiqiao.yaml", []byte("platform: {url: 'http://127.0.0.1/api/v1', appKey: a, publicKey: k}\n"+text+"\n"), true)
-		if len(ps) == 0 || !strings.Contains(ps[0].Error()+ps[0].Hint, "reload") && !strings.Contains(ps[0].Hint, "events") {
-			t.Errorf("%q: got %v", text, ps)
+		if len(ps) != 1 || !strings.Contains(ps[0].Excerpt(message.English), want) {
+			t.Errorf("%q: want %s, got %v", text, want, ps)
 		}
 	}
 }

@@ -14,12 +14,31 @@ import (
 	"yiqiao/transform"
 )
 
+// A store keeps one text as an entry's reason. Where a refusal said it in two
+// languages, both are in it, and who lists or searches dead letters may use
+// either.
+const reasonGlue = "\x1e"
+
+func joinReason(why *transform.Refusal) string {
+	if why.Chinese == "" || why.Chinese == why.Text {
+		return why.Text
+	}
+	return why.Text + reasonGlue + why.Chinese
+}
+
+// splitReason is the inverse; entries of other origin have no Chinese.
+func splitReason(text string) (english, chinese string) {
+	english, chinese, _ = strings.Cut(text, reasonGlue)
+	return english, chinese
+}
+
 // DeadLetter is a dead letter for a person.
 type DeadLetter struct {
 	ID         string    `json:"id"`
 	Admitted   time.Time `json:"admitted"`
 	Class      string    `json:"class"`
 	Reason     string    `json:"reason"`
+	Chinese    string    `json:"chinese,omitempty"` // the reason for who reads Chinese, if it was told so
 	Source     string    `json:"source"`
 	Mapping    string    `json:"mapping,omitempty"`
 	Interface  string    `json:"interface,omitempty"`
@@ -66,7 +85,7 @@ func (p *Proxy) FindDead(ctx context.Context, f store.Filter, reason string) ([]
 			return nil, err
 		}
 		for _, d := range page {
-			if f.After = d.ID; strings.Contains(d.Reason, reason) {
+			if f.After = d.ID; strings.Contains(d.Reason, reason) || strings.Contains(d.Chinese, reason) {
 				if found = append(found, d); len(found) == limit {
 					return found, nil
 				}
@@ -79,8 +98,9 @@ func (p *Proxy) FindDead(ctx context.Context, f store.Filter, reason string) ([]
 }
 
 func deadLetter(i *store.Info) DeadLetter {
+	english, chinese := splitReason(i.Reason.Text)
 	return DeadLetter{
-		ID: i.ID, Admitted: i.Admitted, Class: string(i.Reason.Class), Reason: i.Reason.Text,
+		ID: i.ID, Admitted: i.Admitted, Class: string(i.Reason.Class), Reason: english, Chinese: chinese,
 		Source: i.Labels.Source, Mapping: i.Labels.Mapping, Interface: i.Labels.Interface,
 		Device: i.Labels.Device, Generation: i.Labels.Generation, Attempts: i.Attempts, Size: i.Size,
 	}
@@ -127,6 +147,8 @@ type Summary struct {
 	Oldest time.Time `json:"oldest"`
 	Newest time.Time `json:"newest"`
 	Sample string    `json:"sample"` // the reason of the newest
+	// Chinese is the sample for who reads Chinese, if it was told so.
+	Chinese string `json:"chinese,omitempty"`
 }
 
 // SummarizeDead counts the dead letters that f selects and whose reason holds
@@ -150,7 +172,8 @@ func (p *Proxy) SummarizeDead(ctx context.Context, f store.Filter, reason string
 				groups[key] = g
 			}
 			g.Count++
-			g.Newest, g.Sample = i.Admitted, i.Reason.Text
+			g.Newest = i.Admitted
+			g.Sample, g.Chinese = splitReason(i.Reason.Text)
 		}
 		if len(page) < f.Limit {
 			break
@@ -187,6 +210,7 @@ type Retried struct {
 	ID      string `json:"id"`
 	Outcome string `json:"outcome"` // accepted, duplicate, ignored; empty: still dead
 	Reason  string `json:"reason,omitempty"`
+	Chinese string `json:"chinese,omitempty"` // the reason for who reads Chinese, if it is told so
 }
 
 // RetryDead maps the original again, with the rules of now. If it gives
@@ -207,11 +231,12 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	w.event.Request = e.head.Request.event()
 	res := &w.result
 	if err := g.Rules.Decode(s, &w.event, e.original); err != nil {
-		return Retried{ID: id, Reason: err.Error()}, nil
+		why := transform.NewRefusal(transform.Undecodable, err)
+		return Retried{ID: id, Reason: why.Text, Chinese: why.Chinese}, nil
 	}
 	g.Rules.Apply(s, &w.event, res, nil)
 	if res.Refusal != nil {
-		return Retried{ID: id, Reason: res.Refusal.Text}, nil
+		return Retried{ID: id, Reason: res.Refusal.Text, Chinese: res.Refusal.Chinese}, nil
 	}
 	entries, err := p.entries(g, s, w, e.original)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"yiqiao/proxy/platform"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -52,8 +53,7 @@ func (s Site) keptDictionaries(c *Config) (map[string]keptDictionary, transform.
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 		case err != nil:
-			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "dictionary", Warning: true,
-				Text: err.Error(), Hint: "take the file away: it will be asked for again; until then the built-in dictionary serves"})
+			ps = append(ps, transform.Problem{Place: transform.Place{File: name, Line: 1, Col: 1}, Message: message.New("dictionary", err), Warning: true})
 		default:
 			kept[d.Code] = k
 		}

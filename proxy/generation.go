@@ -15,6 +15,7 @@ import (
 	"yiqiao/proxy/platform"
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -55,11 +56,7 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	name := filepath.Join(s.Dir, ConfigFile)
 	data, err := os.ReadFile(name)
 	if err != nil {
-		text := err.Error()
-		if errors.Is(err, os.ErrNotExist) {
-			text = "there is no " + ConfigFile + " here"
-		}
-		return nil, transform.Problems{{Place: transform.Place{File: name}, Rule: "file", Text: text, Hint: "yiqiao init DIR makes a starter site"}}
+		return nil, transform.Problems{noConfig(name, err)}
 	}
 	cfg, ps := parseConfig(name, data, true)
 	if cfg == nil {
@@ -72,9 +69,12 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	rules, more := s.loadRules(cfg, dictionaries)
 	ps = append(ps, more...)
 	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
-	if len(ps.Errors()) == 0 {
-		if err := g.route(s.Dir); err != nil {
-			ps = append(ps, transform.Problem{Place: transform.Place{File: name}, Rule: "config", Text: err.Error()})
+	k := &checker{Config: cfg}
+	k.files(s.Dir)
+	g.seal(s.Dir, k)
+	if ps = append(ps, k.problems...); len(ps.Errors()) == 0 {
+		if err := g.route(); err != nil {
+			ps = append(ps, cfg.doc.At("platform", message.New("platform-client", err)))
 		}
 	}
 	if len(ps.Errors()) > 0 {
@@ -111,12 +111,12 @@ func (s Site) options(cfg *Config, dictionaries map[string]keptDictionary) (tran
 	var ps transform.Problems
 	catalogue, err := s.catalogue(dictionaries)
 	if err != nil {
-		ps = append(ps, transform.Problem{Place: transform.Place{File: inside(s.Dir, cfg.Platform.Dictionaries.Folder)}, Rule: "dictionary", Text: err.Error()})
+		ps = append(ps, cfg.doc.At("platform.dictionaries", message.New("dictionaries", err)))
 		catalogue = s.Catalogue
 	}
 	o := transform.Options{Catalogue: catalogue.WithMaxPicture(int(cfg.Platform.MaxPicture)), Sources: cfg.Sources}
-	if len(cfg.sourceAt) > 0 {
-		o.SourceAt = func(name string) transform.Problem { return cfg.sourceAt[name] }
+	if len(cfg.Sources) > 0 && cfg.doc != nil {
+		o.SourceAt = cfg.sourceAt
 	}
 	if s.Bundled != nil {
 		o.Packs = append(o.Packs, transform.Pack{Prefix: "bundled", FS: s.Bundled})
@@ -136,8 +136,7 @@ func (s Site) unused(cfg *Config) (ps transform.Problems) {
 	files, _ := filepath.Glob(filepath.Join(s.Dir, "mappings", "*", "source.yaml"))
 	for _, f := range files {
 		if name := filepath.Base(filepath.Dir(f)); len(cfg.Sources) > 0 && !slices.Contains(cfg.Sources, name) {
-			ps = append(ps, transform.Problem{Place: transform.Place{File: f}, Rule: "unused-source", Warning: true,
-				Text: fmt.Sprintf("nothing reads this source: sources in %s does not name it", ConfigFile), Hint: fmt.Sprintf("add %s to sources", name)})
+			ps = append(ps, transform.Problem{Place: transform.Place{File: f, Line: 1, Col: 1}, Message: message.New("unused-source", ConfigFile, name), Warning: true})
 		}
 	}
 	return ps
@@ -150,7 +149,7 @@ func (s Site) Tables(cfg *Config) (tables []*transform.Table, ps transform.Probl
 		file := inside(s.Dir, cfg.Tables[name].File)
 		data, err := os.ReadFile(file)
 		if err != nil {
-			ps = append(ps, transform.Problem{Place: transform.Place{File: file}, Rule: "file", Text: fmt.Sprintf("table %s: %v", name, err)})
+			ps = append(ps, cfg.noTable(name, file, err))
 			tables = append(tables, &transform.Table{Name: name, File: file})
 			continue
 		}
@@ -174,22 +173,47 @@ func isDir(name string) bool {
 	return err == nil && st.IsDir()
 }
 
-// route builds the way to the platform.
-func (g *Generation) route(dir string) error {
+// seal makes the sealer, and tells k what keeps it from that.
+func (g *Generation) seal(dir string, k *checker) {
 	p := &g.Config.Platform
+	fail := func(path string, m message.Message) { k.problems = append(k.problems, k.doc.At(path, m)) }
+	plain := p.Cipher.Suite == "plain"
+	if plain && !loopback(p.URL) {
+		fail("platform.cipher.suite", message.New("platform-plain", p.URL))
+	}
+	if err := p.Cipher.seal().Validate(); err != nil {
+		for _, e := range parts(err) {
+			key, _, _ := strings.Cut(e.Error(), ":")
+			fail("platform.cipher."+key, message.New("platform-cipher", e))
+		}
+		return
+	}
+	if p.PublicKey == "" && !plain {
+		return // told by check
+	}
 	key, err := fileOrText(dir, p.PublicKey)
+	if err == nil {
+		g.publicKey = key
+		g.sealer, err = seal.New(p.Cipher.seal(), key)
+	}
 	if err != nil {
-		return fmt.Errorf("platform.publicKey: %w", err)
+		fail("platform.publicKey", message.New("platform-key", err))
 	}
-	g.publicKey = key
-	if g.sealer, err = seal.New(p.Cipher.seal(), key); err != nil {
-		return fmt.Errorf("platform.publicKey: %w", err)
-	}
-	if p.Cipher.Suite == "plain" && !loopback(p.URL) {
-		return fmt.Errorf("platform.cipher.suite: plain is for a platform on this machine; %s is none", p.URL)
-	}
+}
+
+// route builds the way to the platform.
+func (g *Generation) route() (err error) {
+	p := &g.Config.Platform
 	g.client, err = platform.New(platform.Config{URL: p.URL, AppKey: p.AppKey, Timeout: p.Timeout, Codes: codes(*p)})
 	return err
+}
+
+// parts are the errors that one is made of.
+func parts(err error) []error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		return several.Unwrap()
+	}
+	return []error{err}
 }
 
 func codes(p PlatformConfig) map[string]platform.Kind {
@@ -204,7 +228,7 @@ func codes(p PlatformConfig) map[string]platform.Kind {
 }
 
 func loopback(rawURL string) bool {
-	rest := rawURL[strings.Index(rawURL, "://")+3:]
+	_, rest, _ := strings.Cut(rawURL, "://")
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
 		if after, ok := strings.CutPrefix(rest, host); ok && (after == "" || after[0] == ':' || after[0] == '/') {
 			return true
@@ -226,7 +250,7 @@ func (g *Generation) sameConfig(o *Generation) bool {
 
 // withoutPlaces is a configuration as far as it says something.
 func withoutPlaces(c Config) Config {
-	c.sourceAt = nil
+	c.doc = nil
 	return c
 }
 
@@ -254,11 +278,20 @@ func ReadConfig(dir string) (*Config, transform.Problems) {
 	name := filepath.Join(dir, ConfigFile)
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return &Config{}, transform.Problems{{Place: transform.Place{File: name}, Rule: "file", Text: err.Error(), Hint: "yiqiao init DIR makes a starter site"}}
+		return &Config{}, transform.Problems{noConfig(name, err)}
 	}
 	cfg, ps := parseConfig(name, data, false)
 	if cfg == nil {
 		cfg = new(Config)
 	}
 	return cfg, ps
+}
+
+// noConfig says that a site has no configuration.
+func noConfig(name string, err error) transform.Problem {
+	p := transform.Problem{Place: transform.Place{File: name, Line: 1, Col: 1}, Message: message.New("site-file", ConfigFile)}
+	if !errors.Is(err, os.ErrNotExist) {
+		p.Message = message.New("file", err)
+	}
+	return p
 }

@@ -156,7 +156,7 @@ func takenOf(outcome transform.Outcome, res *transform.Result) Taken {
 	if res.Refusal != nil {
 		t.Outcome = outcomeRefused
 		if errors == 0 {
-			t.Breaches = append(t.Breaches, Breach{Text: res.Refusal.Text})
+			t.Breaches = append(t.Breaches, Breach{Text: res.Refusal.Chinese})
 		}
 	}
 	return t

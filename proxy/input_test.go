@@ -106,7 +106,7 @@ func TestBadInput(t *testing.T) {
 		"wrong type, good":  {"POST", "/hikvision/door-1", "text/plain", passage("1001", 7), 200, "", "", ""},
 		"no type, good":     {"POST", "/hikvision/door-1", "", passage("1001", 7), 200, "", "", ""},
 		"unknown device":    {"POST", "/hikvision/nobody", "application/json", passage("1001", 7), 200, "", store.UnknownDevice, `request.path.device = "nobody"`},
-		"missing field":     {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", `{"snapTime":"2026-01-02 12:12:12"}`, 200, iflytekOK, store.Refused, "snapNo (抓拍机编码): want a value, got nothing [event.snapNo at bundled/iflytek/face.yaml:"},
+		"missing field":     {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", `{"snapTime":"2026-01-02 12:12:12"}`, 200, iflytekOK, store.Refused, "snapNo (抓拍机编码): event.snapNo is empty (bundled/iflytek/face.yaml:"},
 		"wrong time":        {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", nearSpecFace("noon"), 200, iflytekOK, store.Refused, `want a time, got "noon"`},
 		"forged handle":     {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", strings.Replace(nearSpecFace("2026-01-02 12:12:12"), jpeg(2000), "\x1ayiqiao:0000000000000000:0", 1), 200, iflytekOK, store.Undecodable, "broken json"},
 		"handle as a text":  {"POST", "/iflytek/api/v1/stk/zpjl", "application/json", strings.Replace(nearSpecFace("2026-01-02 12:12:12"), jpeg(2000), "@blob:0", 1), 200, iflytekOK, store.Refused, "snapSmallImage (抓拍小图)"},

@@ -244,15 +244,15 @@ func TestConfig(t *testing.T) {
 		t.Errorf("got %+v, %v", c.Tables, ps)
 	}
 	for text, want := range map[string]string{
-		platform + "tables: {doors: {file: a.csv, keys: [x]}}\n": `unknown field "keys"`,
-		"":                                  "platform.url",
+		platform + "tables: {doors: {file: a.csv, keys: [x]}}\n": `unknown key "keys" of tables.doors; did you mean "key"?`,
+		"":                                  "the file is empty",
 		"platform: [":                       "yiqiao.yaml:1:",
-		platform + "liste: :1\n":            `yiqiao.yaml:5:1: broken YAML: unknown field "liste"`,
+		platform + "liste: :1\n":            `yiqiao.yaml:5:1: unknown key "liste" of a site; did you mean "listen"?`,
 		platform + "limits: {body: -1MB}\n": "-1MB",
-		platform + "limits: {body: 100, memory: 1MB}\n":                        "limits:",
+		platform + "limits: {body: 100, memory: 1MB}\n":                        "limits.body:",
 		platform + "  concurrency: 0\n":                                        "platform.concurrency",
 		platform + "  newest: 100\n":                                           "platform.newest",
-		platform + "listen: :1\nlisten: :2\n":                                  "already defined",
+		platform + "listen: :1\nlisten: :2\n":                                  "is there already, in line 5",
 		platform + "dedup: {window: often}\n":                                  "often",
 		platform + "dedup: {onOutage: wait}\n":                                 `dedup.onOutage: want admit or refuse, got "wait"`,
 		platform + "store: {redis: 'redis://x', dedup: 'redis://y', key: k}\n": "store.dedup: redis holds the keys of its entries itself",

@@ -76,7 +76,7 @@ func TestQuirks(t *testing.T) {
 	b.write("yiqiao.yaml", strings.Replace(b.read("yiqiao.yaml"), "[ascii-json], integers: string", "[asci], integers: text, pictures: png", 1))
 	_, problems := b.Reload(t.Context(), "test")
 	for _, want := range []string{
-		`platform.quirks: want some of swap-mjlx-mjxtlx, ascii-json, got "asci"`,
+		`platform.quirks[0]: want swap-mjlx-mjxtlx or ascii-json, got "asci"`,
 		`platform.integers: want number or string, got "text"`,
 		`platform.pictures: want base64 or data-uri, got "png"`,
 	} {

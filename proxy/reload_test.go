@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"yiqiao/transform/message"
 )
 
 const acmeSource = "title: 新厂商\nlisten: POST /acme/{device}\ndevice: {from: [request.path.device]}\nanswers: [{type: application/json, body: '{\"ok\":true}'}]\n"
@@ -206,7 +208,7 @@ func TestReloadRefused(t *testing.T) {
 			g, problems := b.Reload(t.Context(), "test")
 			var told strings.Builder
 			for _, p := range problems {
-				told.WriteString(p.Excerpt())
+				told.WriteString(p.Excerpt(message.English))
 			}
 			if g != nil || b.Generation() != before || !strings.Contains(told.String(), tt.want) {
 				t.Errorf("want %q, got %s", tt.want, told.String())

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"yiqiao/proxy/store"
+
+	"yiqiao/transform/message"
 )
 
 // Vault seals what the store holds, so that nobody reads a face on a disk or
@@ -50,12 +52,12 @@ const (
 // dedup keys is that of the oldest: a new key does not make resends unknown.
 func NewVault(keys ...[]byte) (*Vault, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("the store key is missing: want 64 hex digits")
+		return nil, message.New("store-key-none")
 	}
 	v := new(Vault)
 	for _, key := range keys {
 		if len(key) != 32 {
-			return nil, fmt.Errorf("the store key has %d bytes, want 32 (64 hex digits)", len(key))
+			return nil, message.New("store-key-length", len(key))
 		}
 		v.keys = append(v.keys, vaultKey{[4]byte(derive(key, "id")), derive(key, "entries")})
 	}
@@ -98,13 +100,13 @@ func LoadVault(dir string, cfg StoreConfig) (*Vault, error) {
 	}
 	b, err := fileOrText(dir, text)
 	if err != nil {
-		return nil, fmt.Errorf("store.key: %w", err)
+		return nil, message.New("store-key", err)
 	}
-	keys, err := parseKeys(b)
+	v, err := vaultOf(b)
 	if err != nil {
-		return nil, err
+		return nil, message.New("store-key", err)
 	}
-	return NewVault(keys...)
+	return v, nil
 }
 
 // KeyFile is the file that holds a site's store key; an error if the site
@@ -120,6 +122,15 @@ func KeyFile(dir string, cfg StoreConfig) (string, error) {
 	return inside(dir, name), nil
 }
 
+// vaultOf makes a vault of the text of a key file.
+func vaultOf(text []byte) (*Vault, error) {
+	keys, err := parseKeys(text)
+	if err != nil {
+		return nil, err
+	}
+	return NewVault(keys...)
+}
+
 // parseKeys reads keys, one a line; lines that begin with # are comments.
 func parseKeys(b []byte) ([][]byte, error) {
 	var keys [][]byte
@@ -130,7 +141,7 @@ func parseKeys(b []byte) ([][]byte, error) {
 		}
 		key, err := hex.DecodeString(line)
 		if err != nil {
-			return nil, fmt.Errorf("store.key: want 64 hex digits, got something else of %d characters in line %d", len(line), n+1) // never the key itself
+			return nil, message.New("store-key-text", len(line), n+1) // never the key itself
 		}
 		keys = append(keys, key)
 	}

@@ -30,8 +30,11 @@ func TestWorkbench(t *testing.T) {
 	}
 	var list []DeadLetter
 	get(t, b.admin.URL+"/-/dead?class=picture-missing", &list)
-	if len(list) != 1 || !strings.Contains(list[0].Reason, "snapSmallImage (抓拍小图): want a value") {
+	if len(list) != 1 || !strings.Contains(list[0].Reason, "snapSmallImage (抓拍小图): picture(event.snapSmallImage) is empty") {
 		t.Fatalf("got %+v", list)
+	}
+	if !strings.Contains(list[0].Chinese, "snapSmallImage（抓拍小图）：picture(event.snapSmallImage) 是空的") || !strings.Contains(sums[0].Chinese, "请加一行") {
+		t.Errorf("no Chinese: %+v, %+v", list, sums[0])
 	}
 	var o Original
 	get(t, b.admin.URL+"/-/dead/"+list[0].ID, &o)
@@ -46,7 +49,7 @@ func TestWorkbench(t *testing.T) {
 	for query, want := range map[string]int{
 		"since=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339): 5, "until=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339): 0,
 		"limit=2": 2, "source=iflytek": 2, "after=" + list[0].ID: 1, "device=nobody": 3, "interface=stk/zpjl": 0,
-		"reason=add+a+row": 3, "reason=add+a+row&limit=2": 2, "reason=snapSmallImage": 2, "reason=nothing+like+it": 0,
+		"reason=add+a+row": 3, "reason=add+a+row&limit=2": 2, "reason=snapSmallImage": 2, "reason=%E8%AF%B7%E5%8A%A0%E4%B8%80%E8%A1%8C": 3, "reason=nothing+like+it": 0,
 	} {
 		var got []DeadLetter
 		get(t, b.admin.URL+"/-/dead?"+query, &got)

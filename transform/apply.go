@@ -2,15 +2,13 @@ package transform
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	exprfile "github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -40,7 +38,19 @@ type IgnoredBy struct{ Mapping, Because string }
 type Refusal struct {
 	Class   RefusalClass
 	Mapping string // empty if none matched
-	Text    string // for a person; personal values are masked
+	Text    string // for a person, in English; personal values are masked
+	Chinese string // the same for who reads Chinese
+}
+
+// NewRefusal refuses with what is said.
+func NewRefusal(c RefusalClass, why error) *Refusal {
+	why = bodyMessage(why)
+	return &Refusal{Class: c, Text: message.In(why, message.English), Chinese: message.In(why, message.Chinese)}
+}
+
+// In is why, for a reader.
+func (r *Refusal) In(l message.Language) string {
+	return message.Both{English: r.Text, Chinese: r.Chinese}.In(l)
 }
 
 // RefusalClass groups refusals.
@@ -69,16 +79,16 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	run.begin(ev, tr)
 	defer func() { res.Device = run.deviceID }()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
-		res.refuse(Undecodable, nil, err.Error())
+		res.refuse(Undecodable, nil, err)
 		return
 	}
-	var failed []string
+	var failed []message.Speaker
 	matched := false
 	for _, m := range s.Mappings {
 		run.mapping = m
 		ok, err := run.matches(m)
 		if err != nil {
-			failed = append(failed, err.Error())
+			failed = append(failed, spoken(err))
 		}
 		if !ok {
 			continue
@@ -94,11 +104,11 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 		res.Ignored = append(res.Ignored, IgnoredBy{Because: s.otherwise})
 		tr.add(Step{What: "otherwise", Note: s.otherwise, OK: true})
 	default:
-		text := "no mapping of source " + s.Name + " matches"
+		why := message.New("no-mapping", s.Name, s.place)
 		if len(failed) > 0 {
-			text += "; " + strings.Join(failed, "; ")
+			why = message.New("no-mapping-failed", s.Name, message.List{Of: failed, Separator: "; "})
 		}
-		res.refuse(Unmapped, nil, text)
+		res.refuse(Unmapped, nil, why)
 	}
 }
 
@@ -107,10 +117,10 @@ func (res *Result) reset() {
 	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
-func (res *Result) refuse(c RefusalClass, m *Mapping, text string) {
+func (res *Result) refuse(c RefusalClass, m *Mapping, why error) {
 	res.spare = append(res.spare, res.Records...)
 	res.Records = res.Records[:0]
-	res.Refusal = &Refusal{Class: c, Text: text}
+	res.Refusal = NewRefusal(c, why)
 	if m != nil {
 		res.Refusal.Mapping = m.Name
 	}
@@ -139,10 +149,10 @@ type run struct {
 	values     []spec.Value
 	blobs      []*event.Blob
 	violations []spec.Violation
-	missed     []string     // look-ups that found nothing, for messages
-	args       []any        // of direct calls under way
-	steps      int          // see maxSteps
-	pictures   []event.Blob // made of texts of the event
+	missed     []message.Speaker // look-ups that found nothing, for messages
+	args       []any             // of direct calls under way
+	steps      int               // see maxSteps
+	pictures   []event.Blob      // made of texts of the event
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -200,7 +210,7 @@ func (r *run) condition(e *expression) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s at %s: want true or false, got %s", e.text, e.place, describe(v))
+		return false, message.New("want-truth-at", e.said(), e.place, saidAs(v))
 	}
 	return b, nil
 }
@@ -216,7 +226,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 		ok, err := r.condition(ig.when)
 		r.tell(Step{What: "ignore", Name: ig.because, OK: ok, Err: err}, ig.when)
 		if err != nil {
-			res.refuse(Refused, m, err.Error())
+			res.refuse(Refused, m, err)
 			return
 		}
 		if ok {
@@ -225,7 +235,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 		}
 	}
 	if m.To == nil {
-		res.refuse(Unmapped, m, fmt.Sprintf("mapping %s matches but none of its ignore rules does", m.Name))
+		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}
 	if m.device && r.findDevice() == nil {
@@ -237,7 +247,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 		if errors.As(err, new(noPicture)) {
 			class = NoPicture
 		}
-		res.refuse(class, m, err.Error())
+		res.refuse(class, m, err)
 	}
 }
 
@@ -283,7 +293,7 @@ func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
 	l := &m.each[depth]
 	v, err := r.eval(l.value)
 	if err != nil {
-		return fmt.Errorf("each: %w", err)
+		return message.New("each-error", err)
 	}
 	for _, el := range listOf(v) {
 		if r.it = el; l.name != "" {
@@ -302,13 +312,13 @@ const maxRecords = 1000
 
 func tooMany(m *Mapping) error {
 	e := m.each[0].value
-	return fmt.Errorf("each: %s at %s gave more than %d elements", e.text, e.place, maxRecords)
+	return message.New("each-many", e.said(), e.place, maxRecords)
 }
 
 func noElements(m *Mapping, n int) error {
 	if n == 0 {
 		e := m.each[len(m.each)-1].value
-		return fmt.Errorf("each: %s at %s gave no element", e.text, e.place)
+		return message.New("each-none", e.said(), e.place)
 	}
 	return nil
 }
@@ -334,31 +344,26 @@ func (r *run) eval(e *expression) (any, error) {
 		return v, nil
 	}
 	var fe *exprfile.Error
-	place, text := e.place, err.Error()
+	place, why := e.place, error(nil)
 	if errors.As(err, &fe) {
-		text = plain(fe.Message)
-		place.Col += fe.From
+		place = e.at(fe.From)
+		// expr keeps what our own functions said behind its own words.
+		var own message.Message
+		if why = exprMessage(fe.Message); errors.As(fe.Prev, &own) {
+			why = own
+		}
+	} else {
+		why = message.New("expression", err)
 	}
-	return nil, fmt.Errorf("%s at %s: %s", e.text, place, text)
+	return nil, message.New("expression-at", e.said(), place, why)
 }
 
-var (
-	notBool = regexp.MustCompile(`^interface conversion: interface \{\} is (.+), not bool$`)
-	goKinds = strings.NewReplacer("<nil>", "nothing", "nil", "nothing", "[]interface {}", "a list", "map[string]interface {}", "an object", "float64", "a number", "int", "a number", "string", "a text", "bool", "true or false")
-)
-
-// plain says in the words of a mapping what expr says in Go's.
-func plain(message string) string {
-	if m := notBool.FindStringSubmatch(message); m != nil {
-		return "want true or false, got " + goKinds.Replace(m[1])
+// spoken is an error as far as it can be said in both languages.
+func spoken(err error) message.Speaker {
+	if s, ok := err.(message.Speaker); ok {
+		return s
 	}
-	if rest, ok := strings.CutPrefix(message, "invalid operation: "); ok {
-		return "cannot work out " + goKinds.Replace(rest)
-	}
-	if message == "memory budget exceeded" {
-		return fmt.Sprintf("its lists have more than %d elements", maxElements)
-	}
-	return message
+	return message.Both{English: err.Error(), Chinese: err.Error()}
 }
 
 // use fetches the value of a name.
@@ -424,21 +429,25 @@ func requestText(q *event.Request, u *use) (string, bool) {
 // saw lists what an expression's names were, for a message; f, if not nil,
 // tells whether they have to be masked.
 func (r *run) saw(e *expression, f *spec.Field) string {
+	return r.seen(e, f).In(message.English)
+}
+
+func (r *run) seen(e *expression, f *spec.Field) message.List {
+	list := message.List{Separator: ", "}
+	for i := range e.uses {
+		list.Of = append(list.Of, r.sawUse(e, &e.uses[i], f))
+	}
+	return list
+}
+
+func (r *run) sawUse(e *expression, u *use, f *spec.Field) message.Message {
 	if e.personal && (f == nil || f.Mask == spec.Open) {
 		f = &personal
 	}
-	var b strings.Builder
-	for i := range e.uses {
-		u := &e.uses[i]
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		v := r.use(u)
-		text := describe(v)
-		if s, ok := asText(v); ok && f != nil && f.Mask != spec.Open {
-			text = f.Masked(s)
-		}
-		fmt.Fprintf(&b, "%s = %s", u.name, text)
+	v := r.use(u)
+	value := any(saidAs(v))
+	if s, ok := asText(v); ok && f != nil && f.Mask != spec.Open {
+		value = f.Masked(s)
 	}
-	return b.String()
+	return message.New("saw", u.name, value)
 }

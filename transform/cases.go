@@ -73,7 +73,7 @@ type CaseResult struct {
 
 // places in a refusal change with every line that is added to a mapping, and
 // with the folder it lies in: a case does not look at them.
-var places = regexp.MustCompile(` at [^ ]+\.yaml:\d+(:\d+)?`)
+var places = regexp.MustCompile(` at [^ ]+\.yaml:\d+(:\d+)?| \([^ ]+\.yaml:\d+(:\d+)?\)`)
 
 // RunCase runs a case's input through the rules, as traffic is.
 func (r *Rules) RunCase(c Case, input []byte) (CaseResult, error) {
@@ -110,7 +110,7 @@ func (r *Rules) ApplyBody(s *Source, q event.Request, body []byte, res *Result, 
 	ev := &event.Event{Request: q}
 	if err := r.Decode(s, ev, body); err != nil {
 		res.reset()
-		res.refuse(Undecodable, nil, err.Error())
+		res.refuse(Undecodable, nil, err)
 		return ev
 	}
 	if tr != nil {

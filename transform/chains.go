@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // chains is the visitor that turns member chains into names and tables into
@@ -23,8 +23,8 @@ type chains struct {
 	personal bool // a personal function is called
 }
 
-func (v *chains) problem(n ast.Node, width int, p Problem) {
-	v.code.problem(n.Location().From, width, p)
+func (v *chains) problem(n ast.Node, width int, m message.Message) {
+	v.code.problem(n.Location().From, width, m)
 }
 
 // Visit implements ast.Visitor.
@@ -95,9 +95,7 @@ func (v *chains) tableOf(n ast.Node) *Table {
 }
 
 func (v *chains) unknownColumn(n ast.Node, t *Table, column string) {
-	v.problem(n, len([]rune(column)), Problem{
-		Rule: "unknown-column", Text: fmt.Sprintf("table %s (%s) has no column %q", t.Name, t.File, column), Hint: hint(column, t.Columns),
-	})
+	v.problem(n, len([]rune(column)), message.New("unknown-column", t.Name, t.File, column, hint(column, t.Columns)))
 }
 
 // extend adds a static property to the chain that base is.
@@ -146,13 +144,13 @@ func (v *chains) extend(base *ast.IdentifierNode, property ast.Node) (name strin
 func (v *chains) requestStep(u *use, n ast.Node, name string) bool {
 	if u.key == "" {
 		if _, ok := requestMembers[name]; !ok {
-			v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request has no %q", name), Hint: hint(name, keys(requestMembers))})
+			v.problem(n, len([]rune(name)), message.New("unknown-member", "request", name, hint(name, keys(requestMembers))))
 		}
 		u.key = name
 		return true
 	}
 	if !requestMembers[u.key] || u.sub != "" {
-		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("request.%s has nothing below it", u.key)})
+		v.problem(n, len([]rune(name)), message.New("member-below", u.key))
 		return true
 	}
 	u.sub = name
@@ -210,14 +208,11 @@ func (v *chains) callNode(n *ast.CallNode) {
 	}
 	f := functionByName(callee.Value)
 	if f == nil {
-		h, off := disabled[callee.Value]
-		text := fmt.Sprintf("unknown function %q", callee.Value)
-		if off {
-			text = fmt.Sprintf("a mapping has no function %q", callee.Value)
-		} else {
-			h = hint(callee.Value, functionNames())
+		m := message.New("unknown-function", callee.Value, hint(callee.Value, functionNames()))
+		if instead, off := disabled[callee.Value]; off {
+			m = message.New("no-function", callee.Value, message.New(instead))
 		}
-		v.problem(n.Callee, len([]rune(callee.Value)), Problem{Rule: "unknown-function", Text: text, Hint: h})
+		v.problem(n.Callee, len([]rune(callee.Value)), m)
 		return
 	}
 	if len(n.Arguments) > 0 {
@@ -226,7 +221,7 @@ func (v *chains) callNode(n *ast.CallNode) {
 		}
 	}
 	if len(n.Arguments) < f.min || f.max >= 0 && len(n.Arguments) > f.max {
-		v.problem(n, len([]rune(callee.Value)), Problem{Rule: "arguments", Text: fmt.Sprintf("%s takes %s, got %d", f.name, f.arity(), len(n.Arguments)), Hint: f.usage})
+		v.problem(n, len([]rune(callee.Value)), message.New("arguments", f.name, f.arity(), len(n.Arguments), f.usage))
 	} else if f.check != nil {
 		f.check(v, n)
 	}
@@ -245,7 +240,7 @@ func (v *chains) checkPart(n *ast.MemberNode, name string) {
 		return
 	}
 	if f := functionByName(callee.Value); f != nil && f.parts != nil && !slices.Contains(f.parts, name) {
-		v.problem(n, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s gives no %q", f.name, name), Hint: hint(name, f.parts)})
+		v.problem(n, len([]rune(name)), message.New("unknown-part", f.name, name, hint(name, f.parts)))
 	}
 }
 
@@ -272,22 +267,25 @@ func (v *chains) uses(root *ast.Node) []use {
 		case isRoot && r != rootDevice && r != rootRequest:
 			u = use{name: name, root: r, from: id.Location().From}
 		case isRoot:
-			v.problem(id, len(name), Problem{Rule: "unknown-name", Text: fmt.Sprintf("%s alone is no value", name), Hint: fmt.Sprintf("name a member: %s.…", name)})
+			v.problem(id, len(name), message.New("name-alone", name))
+			continue
+		case v.cycles[name] != nil:
+			v.problem(id, len([]rune(name)), message.New("let-cycle", strings.Join(v.cycles[name], " → ")))
 			continue
 		case v.later[name]:
-			v.problem(id, len([]rune(name)), Problem{Rule: "let-order", Text: fmt.Sprintf("%q is not known yet here", name), Hint: "when, ignore and each come before the names of each and let, and a name sees only those above it: move it up, or write its expression here"})
+			v.problem(id, len([]rune(name)), message.New("let-order", name))
 			continue
 		default:
-			v.problem(id, len([]rune(name)), Problem{Rule: "unknown-name", Text: fmt.Sprintf("unknown name %q", name), Hint: hint(name, v.names())})
+			v.problem(id, len([]rune(name)), message.New("unknown-name", name, hint(name, v.names())))
 			continue
 		}
 		switch {
 		case u.root == rootEvent:
 			u.slot = v.event.Add(chainSteps(u.name), false)
 		case u.root == rootIt && v.it == nil && v.later["it"]:
-			v.code.problem(u.from, len("it"), Problem{Rule: "let-order", Text: "there is no it yet here", Hint: "it is known in let, record and distinct"})
+			v.code.problem(u.from, len("it"), message.New("it-order"))
 		case u.root == rootIt && v.it == nil:
-			v.code.problem(u.from, len("it"), Problem{Rule: "unknown-name", Text: "there is no it without each", Hint: `add "each: event.…" to the mapping`})
+			v.code.problem(u.from, len("it"), message.New("it-without-each"))
 		case u.root == rootIt:
 			u.steps = chainSteps(u.name)
 			u.slot = v.it.Add(u.steps, false)

@@ -1,9 +1,10 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"yiqiao/transform/message"
 )
 
 // findDevice looks the event's device up by the source's candidates in turn.
@@ -46,26 +47,27 @@ func (r *run) candidate(e *expression) string {
 }
 
 // unknownDevice says what was tried, and gives a row to paste.
-func (r *run) unknownDevice() string {
+func (r *run) unknownDevice() message.Message {
 	t := r.source.devices
 	if t == nil {
-		return "the source has no device table: add \"device: {from: [...]}\" to " + r.source.place.File
+		return message.New("no-devices", r.source.place)
 	}
-	var tried, ids []string
+	var tried []message.Speaker
+	var ids []string
 	for _, e := range r.source.deviceIDs {
 		id := r.candidate(e)
 		if id == "" {
-			tried = append(tried, e.text+" gave nothing")
+			tried = append(tried, message.New("gave-nothing", e.said()))
 			continue
 		}
-		tried = append(tried, fmt.Sprintf("%s = %q", e.text, id))
+		tried = append(tried, message.New("gave", e.said(), strings.Clone(id)))
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
+	all := message.List{Of: tried, Separator: ", "}
 	if len(ids) == 0 {
-		return fmt.Sprintf("the event names no device: %s", strings.Join(tried, ", "))
+		return message.New("no-device-named", all, r.source.deviceAt)
 	}
-	return fmt.Sprintf("the device is not in %s: %s; add a row with an id that only this device has: %s%s",
-		t.File, strings.Join(tried, ", "), ids[0], strings.Repeat(",", len(t.Columns)-1))
+	return message.New("unknown-device", t.File, all, r.source.deviceAt, ids[0]+strings.Repeat(",", len(t.Columns)-1))
 }

@@ -1,10 +1,11 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
+
+	"yiqiao/transform/message"
 )
 
 // directCall is a call of one of our functions with names, constants and other
@@ -96,9 +97,7 @@ func (r *run) callDirect(e *expression, c *directCall) (any, error) {
 	clear(args)
 	r.args = r.args[:base]
 	if err != nil {
-		place := e.place
-		place.Col += c.from
-		return nil, fmt.Errorf("%s at %s: %w", e.text, place, err)
+		return nil, message.New("expression-at", e.said(), e.at(c.from), err)
 	}
 	return v, nil
 }

@@ -1,18 +1,17 @@
 package transform
 
 import (
-	"errors"
-	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	exprfile "github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -28,6 +27,7 @@ type expression struct {
 	constant any         // if isConst
 	isConst  bool
 	single   bool // the expression is just uses[0]
+	lines    bool // it goes over several lines
 	personal bool // what it uses is masked in messages and traces
 	call     *directCall
 	uses     []use
@@ -70,8 +70,9 @@ type scope struct {
 	device *Table       // nil: no device table
 	tables map[string]*Table
 	inline map[string]inlineTable
-	lets   map[string]*Table // of each and let, so far; nil table: any value
-	later  map[string]bool   // names that the mapping defines further on
+	lets   map[string]*Table   // of each and let, so far; nil table: any value
+	later  map[string]bool     // names that the mapping defines further on
+	cycles map[string][]string // names of let that need each other, with the way round
 
 	catalogue *spec.Catalogue
 }
@@ -143,7 +144,7 @@ func (s *scope) compile(c code) *expression {
 	}
 
 	if n := utf8.RuneCountInString(c.text); n > maxCode {
-		c.problem(0, 1, Problem{Rule: "too-long", Text: fmt.Sprintf("the expression has %d characters, more than %d", n, maxCode), Hint: "move a part of it into let, or into a table"})
+		c.problem(0, 1, message.New("too-long", n, maxCode))
 		return nil
 	}
 	before := len(*c.file.problems)
@@ -155,6 +156,7 @@ func (s *scope) compile(c code) *expression {
 		return nil
 	}
 	e := &expression{text: c.text, place: c.place, program: program, personal: v.personal}
+	e.lines = c.at(utf8.RuneCountInString(c.text)).Line != c.place.Line
 	root := program.Node()
 	e.uses = v.uses(&root)
 	switch n := root.(type) {
@@ -179,35 +181,33 @@ func (s *scope) compile(c code) *expression {
 	return e
 }
 
-// exprError reports an error of expr's own parser or checker.
-func (s *scope) exprError(c code, err error) {
-	var fe *exprfile.Error
-	if !errors.As(err, &fe) {
-		c.problem(0, 1, Problem{Rule: "expression", Text: err.Error()})
-		return
+var lineEnd = regexp.MustCompile(`\s*\n\s*`)
+
+// said is the expression on one line, for messages.
+func (e *expression) said() string {
+	if !strings.Contains(e.text, "\n") {
+		return e.text
 	}
-	p := Problem{Rule: "expression", Text: fe.Message}
-	from, to := fe.From, fe.To
-	switch {
-	case strings.Contains(fe.Message, "integer") && strings.Contains(fe.Message, "range"):
-		// The lexer tells the end of the number.
-		for text := []rune(c.text); from > 0 && from < len(text) && '0' <= text[from-1] && text[from-1] <= '9'; {
-			from--
-		}
-		p.Text = "this number is too large"
-		p.Hint = `a code is a text: write '"34010241011328001001"'`
-	case strings.Contains(fe.Message, "unexpected token") && strings.Contains(c.text, "'") && strings.Contains(c.text, "="):
-		p.Hint = "compare with == and write texts in double quotes"
-	case strings.HasPrefix(fe.Message, "unexpected token EOF"):
-		p.Text = "the expression ends too early"
-		p.Hint = "a value, a bracket or a quote is missing at its end"
-	case strings.HasPrefix(fe.Message, "unexpected token Operator(\"=\")"):
-		p.Hint = "compare with =="
+	return lineEnd.ReplaceAllString(e.text, " ")
+}
+
+// at is the place of the character at offset; of the whole, if it goes over
+// several lines.
+func (e *expression) at(offset int) Place {
+	p := e.place
+	if !e.lines {
+		p.Col += offset
 	}
-	if strings.HasPrefix(fe.Message, "unknown builtin") || strings.HasPrefix(fe.Message, "unknown name") {
-		p.Rule = "unknown-name"
+	return p
+}
+
+// always is the value of an expression that has the same for every event; nil
+// if it has not.
+func (e *expression) always() any {
+	if e == nil || !e.isConst {
+		return nil
 	}
-	c.problem(from, max(to-from, 1), p)
+	return e.constant
 }
 
 func keys[V any](m map[string]V) []string {

@@ -1,10 +1,11 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
+
+	"yiqiao/transform/message"
 )
 
 // function is one row of the function set: its code, its documentation and
@@ -220,11 +221,11 @@ var general = []string{
 }
 
 // disabled are expr's functions that a mapping may not use, and what to do
-// instead: they know a clock, lose digits, have no order or no bound.
+// instead, as a rule of message: they know a clock, lose digits, have no order or no bound.
 var disabled = map[string]string{
-	"now": "the only clock is request.received: a replay gives the same record", "duration": "", "timezone": "the zone is the source's: time.zone in source.yaml",
-	"fromJSON": "write json(…): it keeps the digits of long numbers", "toJSON": "", "toPairs": "write keys(…) and values(…)", "fromPairs": "",
-	"repeat": "write pad(…)", "toBase64": "", "splitAfter": "write split(…)", "bitnot": "", "bitand": "", "bitor": "", "bitxor": "", "bitnand": "", "bitshl": "", "bitshr": "", "bitushr": "",
+	"now": "now-instead", "duration": "", "timezone": "timezone-instead",
+	"fromJSON": "json-instead", "toJSON": "", "toPairs": "pairs-instead", "fromPairs": "",
+	"repeat": "pad-instead", "toBase64": "", "splitAfter": "split-instead", "bitnot": "", "bitand": "", "bitor": "", "bitxor": "", "bitnand": "", "bitshl": "", "bitshr": "", "bitushr": "",
 }
 
 func functionNames() []string {
@@ -256,14 +257,14 @@ func (f *function) expr() func(args ...any) (any, error) {
 	return func(args ...any) (any, error) { return call(args[0].(*run), args[1:]) }
 }
 
-func (f *function) arity() string {
+func (f *function) arity() message.Message {
 	switch {
 	case f.max < 0:
-		return fmt.Sprintf("at least %d arguments", f.min)
+		return message.New("arguments-least", f.min)
 	case f.min == f.max && f.min == 1:
-		return "1 argument"
+		return message.New("arguments-one")
 	case f.min == f.max:
-		return fmt.Sprintf("%d arguments", f.min)
+		return message.New("arguments-exactly", f.min)
 	}
-	return fmt.Sprintf("%d to %d arguments", f.min, f.max)
+	return message.New("arguments-range", f.min, f.max)
 }

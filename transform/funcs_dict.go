@@ -2,13 +2,12 @@ package transform
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -20,9 +19,9 @@ func dictFunc(r *run, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := trimmed(args[1], "a label or code of "+dictTitle(d))
+	text, err := trimmed(args[1], message.Message{})
 	if err != nil {
-		return nil, err
+		return nil, message.New("want", message.New("label-or-code", dictTitle(d)), saidAs(args[1]))
 	}
 	var found []spec.Entry
 	if text != "" {
@@ -42,12 +41,12 @@ func dictFunc(r *run, args []any) (any, error) {
 func dictNamed(c *spec.Catalogue, v any) (*spec.Dict, error) {
 	name, ok := v.(string)
 	if !ok {
-		return nil, fmt.Errorf("want a dictionary like \"ZD004\", got %s", describe(v))
+		return nil, want("a-dictionary", v)
 	}
 	if d := c.Dict(name); d != nil {
 		return d, nil
 	}
-	return nil, fmt.Errorf("there is no dictionary %q", name)
+	return nil, message.New("no-dictionary", name)
 }
 
 func dictTitle(d *spec.Dict) string { return d.Code + " (" + d.Name + ")" }
@@ -78,18 +77,17 @@ func Entries(d *spec.Dict, text string) []spec.Entry {
 }
 
 // noCode says why a text has no code: no entry is found for it, or several.
-func noCode(d *spec.Dict, text string, found []spec.Entry) error {
+func noCode(d *spec.Dict, text string, found []spec.Entry) message.Message {
 	if len(found) > 1 {
-		return fmt.Errorf("dictionary %s has %d entries %s: %s; give the code", dictTitle(d), len(found), describe(text), entryList(found))
+		return message.New("dictionary-several", dictTitle(d), len(found), saidAs(text), entryList(found))
 	}
-	err := fmt.Errorf("dictionary %s has no %s", dictTitle(d), describe(text))
 	if len(d.Entries) == 0 {
-		return fmt.Errorf("%w: none of its entries is known here", err)
+		return message.New("dictionary-unknown", dictTitle(d), saidAs(text))
 	}
 	if near := NearEntries(d, text); len(near) > 0 {
-		return fmt.Errorf("%w; nearest: %s", err, entryList(near))
+		return message.New("dictionary-nearest", dictTitle(d), saidAs(text), entryList(near))
 	}
-	return err
+	return message.New("dictionary-lacks", dictTitle(d), saidAs(text))
 }
 
 // plainLabel is a label without what people write differently: width, case,
@@ -169,17 +167,18 @@ func (v *chains) checkDict(n *ast.CallNode) {
 		for _, d := range v.catalogue.Dicts {
 			codes = append(codes, d.Code)
 		}
-		v.problem(name, width(name), Problem{Rule: "unknown-dictionary", Text: err.Error(), Hint: hint(name.Value, codes)})
+		v.problem(name, width(name), message.New("unknown-dictionary", name.Value, hint(name.Value, codes)))
 		return
 	}
 	if len(d.Entries) == 0 {
-		v.problem(name, width(name), Problem{Rule: "unknown-dictionary", Text: fmt.Sprintf("none of the entries of dictionary %s is known here: dict finds nothing", dictTitle(d)), Warning: true})
+		v.problem(name, width(name), message.New("empty-dictionary", dictTitle(d)))
+		v.code.file.warn()
 		return
 	}
 	if label, ok := n.Arguments[1].(*ast.StringNode); ok && len(n.Arguments) == 2 && strings.TrimSpace(label.Value) != "" {
 		text := strings.TrimSpace(label.Value)
 		if found := Entries(d, text); len(found) != 1 {
-			v.problem(label, width(label), Problem{Rule: "unknown-label", Text: noCode(d, text, found).Error()})
+			v.problem(label, width(label), message.New("unknown-label", noCode(d, text, found)))
 		}
 	}
 	if len(n.Arguments) < 3 || !d.Complete {
@@ -187,7 +186,7 @@ func (v *chains) checkDict(n *ast.CallNode) {
 	}
 	if code, ok := n.Arguments[2].(*ast.StringNode); ok && code.Value != "" {
 		if _, ok := d.Label(code.Value); !ok {
-			v.problem(code, width(code), Problem{Rule: "unknown-code", Text: fmt.Sprintf("the default %q is no code of dictionary %s", code.Value, dictTitle(d))})
+			v.problem(code, width(code), message.New("unknown-code", code.Value, dictTitle(d)))
 		}
 	}
 }
@@ -201,25 +200,26 @@ const maxPad = 32
 func padFunc(_ *run, args []any) (any, error) {
 	n, ok := args[1].(int)
 	if !ok || n < 1 || n > maxPad {
-		return nil, fmt.Errorf("want a number of digits from 1 to %d, got %s", maxPad, describe(args[1]))
+		return nil, message.New("want", message.New("digit-count", maxPad), saidAs(args[1]))
 	}
-	text, err := trimmed(args[0], "digits")
+	text, err := trimmed(args[0], message.New("some-digits"))
 	if err != nil || text == "" {
 		return nil, err
 	}
 	text = halfWidth(text)
 	if !onlyDigits(text) {
-		return nil, fmt.Errorf("want digits, got %s", describe(text))
+		return nil, want("some-digits", text)
 	}
 	if len(text) > n {
-		return nil, fmt.Errorf("want at most %s, got %s", plural(n, "digit"), strconv.Quote(text))
+		return nil, message.New("want", plural(n, "at-most-digit", "at-most-digits"), saidAs(text))
 	}
 	return strings.Repeat("0", n-len(text)) + text, nil
 }
 
-func plural(n int, what string) string {
+// plural is n of a thing.
+func plural(n int, one, many string) message.Message {
 	if n == 1 {
-		return "1 " + what
+		return message.New(one)
 	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return message.New(many, n)
 }

@@ -129,7 +129,7 @@ func TestDictProblems(t *testing.T) {
 // the platform's own list may come later.
 func TestDictWithoutEntries(t *testing.T) {
 	rules, problems := loadAcme(t, goodSource, strings.Replace(goodMapping, "device.xqbm", `dict("ZD002", event.kind, device.xqbm)`, 1), goodDevices)
-	if rules == nil || len(problems) != 1 || !problems[0].Warning || problems[0].Rule != "unknown-dictionary" {
+	if rules == nil || len(problems) != 1 || !problems[0].Warning || problems[0].Rule != "empty-dictionary" {
 		t.Fatal(rules, problems)
 	}
 	res := applyAcme(t, rules, fmt.Sprintf(`{"kind":"face","at":"2026-01-02 03:04:05","small":%q,"big":%q}`, jpegText, jpegText), nil)

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 func timeFunc(r *run, args []any) (any, error) { return r.formatTime(args, timeLayout) }
@@ -23,7 +24,7 @@ func (r *run) formatTime(args []any, layout string) (any, error) {
 	for _, a := range args[1:] {
 		s, ok := a.(string)
 		if !ok {
-			return nil, fmt.Errorf("want a layout like \"yyyy-MM-dd HH:mm:ss\", got %s", describe(a))
+			return nil, want("a-layout", a)
 		}
 		layouts = append(layouts, s)
 	}
@@ -49,7 +50,7 @@ func pictureFunc(r *run, args []any) (any, error) {
 		// the text is of.
 		b = r.picture(unsafe.Slice(unsafe.StringData(v), len(v)))
 	default:
-		return nil, fmt.Errorf("want a picture, got %s", describe(v))
+		return nil, want("a-picture", v)
 	}
 	if b.Len() == 0 {
 		return nil, nil
@@ -78,7 +79,7 @@ func (r *run) picture(data []byte) *event.Blob {
 }
 
 func notAPicture(b []byte) error {
-	return fmt.Errorf("want a picture, got %d bytes that begin with %q", len(b), b[:min(len(b), 12)])
+	return message.New("want-picture-bytes", len(b), string(b[:min(len(b), 12)]))
 }
 
 // dataPrefix is the length of a data URI's head ("data:image/png;base64,").
@@ -105,7 +106,7 @@ func partFunc(r *run, args []any) (any, error) {
 func getFunc(r *run, args []any) (any, error) {
 	path, ok := args[0].(string)
 	if !ok {
-		return nil, fmt.Errorf("want a path, got %s", describe(args[0]))
+		return nil, want("a-path", args[0])
 	}
 	res := gjson.GetBytes(r.event.Doc, path)
 	if !res.Exists() {
@@ -134,7 +135,7 @@ func digestFunc(_ *run, args []any) (any, error) {
 		s, ok := asText(a)
 		if !ok {
 			if weight(a) >= maxWeight {
-				return nil, fmt.Errorf("%s is too large for a digest", describe(a))
+				return nil, message.New("too-large-to-digest", saidAs(a))
 			}
 			s = fmt.Sprint(a)
 		}

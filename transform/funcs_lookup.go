@@ -1,16 +1,17 @@
 package transform
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"yiqiao/transform/message"
 )
 
 func lookupFunc(r *run, args []any) (any, error) {
 	name, ok := args[0].(string)
 	if !ok {
-		return nil, fmt.Errorf("want the name of a table, got %s", describe(args[0]))
+		return nil, want("a-table-name", args[0])
 	}
 	row, err := r.rowOf(name, args[1])
 	if err != nil || len(args) == 2 || row == nil {
@@ -27,7 +28,7 @@ func (v *chains) checkLookup(n *ast.CallNode) {
 	}
 	t, site := v.tables[s.Value]
 	if _, inline := v.inline[s.Value]; !site && !inline {
-		v.problem(s, len([]rune(s.Value))+2, Problem{Rule: "unknown-table", Text: fmt.Sprintf("there is no table %q", s.Value), Hint: hint(s.Value, append(keys(v.tables), keys(v.inline)...))})
+		v.problem(s, len([]rune(s.Value))+2, message.New("unknown-table", s.Value, hint(s.Value, append(keys(v.tables), keys(v.inline)...))))
 		return
 	}
 	v.checkKey(t, n.Arguments[1])
@@ -50,7 +51,7 @@ func (r *run) rowOf(name string, by any) (any, error) {
 		if by == nil {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(by))
+		return nil, message.New("want", message.New("key-of-table", name), saidAs(by))
 	}
 	if r.mapping != nil {
 		if t, ok := r.mapping.inline[name]; ok {
@@ -62,7 +63,7 @@ func (r *run) rowOf(name string, by any) (any, error) {
 	}
 	table := r.rules.tables[name]
 	if table == nil {
-		return nil, fmt.Errorf("there is no table %q", name)
+		return nil, message.New("no-table", name)
 	}
 	if len(table.Key) > 1 {
 		return nil, wrongKeys(table, 1)
@@ -77,10 +78,10 @@ func (r *run) rowOf(name string, by any) (any, error) {
 
 func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 	if table == nil && r.mapping != nil && r.mapping.inline[name] == nil {
-		return nil, fmt.Errorf("there is no table %q", name)
+		return nil, message.New("no-table", name)
 	}
 	if table == nil || r.mapping != nil && r.mapping.inline[name] != nil {
-		return nil, fmt.Errorf("want a key of table %s, got %s", name, describe(list))
+		return nil, message.New("want", message.New("key-of-table", name), saidAs(list))
 	}
 	if len(list) != len(table.Key) {
 		return nil, wrongKeys(table, len(list))
@@ -92,7 +93,7 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 		}
 		id, ok := asText(v)
 		if !ok {
-			return nil, fmt.Errorf("want %s of table %s, got %s", table.Key[i], name, describe(v))
+			return nil, message.New("want", message.New("column-of-table", table.Key[i], name), saidAs(v))
 		}
 		ids[i] = id
 	}
@@ -107,12 +108,12 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 // miss keeps what a table does not have, for messages.
 func (r *run) miss(t *Table, key string) {
 	if len(r.missed) < maxMissed {
-		r.missed = append(r.missed, fmt.Sprintf("%s has no row %q", t.File, key))
+		r.missed = append(r.missed, message.New("no-row", t.File, key))
 	}
 }
 
-func wrongKeys(t *Table, got int) error {
-	return fmt.Errorf("table %s is found by %s: want %s, got %d", t.Name, strings.Join(t.Key, ", "), plural(len(t.Key), "key"), got)
+func wrongKeys(t *Table, got int) message.Message {
+	return message.New("table-found-by", t.Name, t.Key, plural(len(t.Key), "keys-one", "keys-many"), got)
 }
 
 // checkKey proves that a table's key has as many parts as the table has key
@@ -127,7 +128,7 @@ func (v *chains) checkKey(t *Table, key ast.Node) {
 		return
 	}
 	if t != nil && t.Key != nil && n != len(t.Key) {
-		v.problem(key, 1, Problem{Rule: "table-key", Text: wrongKeys(t, n).Error(), Hint: fmt.Sprintf("write %s[[…, …]], a value for each", t.Name)})
+		v.problem(key, 1, message.New("table-key", wrongKeys(t, n), t.Name))
 	}
 }
 

@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // place is a point on the earth in degrees.
@@ -42,13 +42,13 @@ func coordinatesOf(v any) (string, error) {
 			return c, nil
 		}
 	}
-	return "", fmt.Errorf("want coordinates %q, %q or %q, got %s", wgs84, gcj02, bd09, describe(v))
+	return "", message.New("want-coordinates", wgs84, gcj02, bd09, saidAs(v))
 }
 
 // object is the place as mappings see it, in the standard's names and form.
 func (p place) object() object {
 	jd, wd := degrees(p.lng), degrees(p.lat)
-	return object{what: "the place " + jd + "," + wd, parts: map[string]any{"jd": jd, "wd": wd}}
+	return object{what: message.New("the-place", jd+","+wd), parts: map[string]any{"jd": jd, "wd": wd}}
 }
 
 // degrees writes GF001: decimal, 6 places (about 0.1 m).
@@ -58,11 +58,11 @@ func degrees(d float64) string { return strconv.FormatFloat(d, 'f', 6, 64) }
 // The standard knows places in China only, and there the numbers tell when
 // they are swapped: a wrong place is refused instead of converted.
 func placeOf(lng, lat any) (p place, ok bool, err error) {
-	x, err := trimmed(lng, "a longitude in degrees")
+	x, err := trimmed(lng, message.New("a-longitude"))
 	if err != nil {
 		return p, false, err
 	}
-	y, err := trimmed(lat, "a latitude in degrees")
+	y, err := trimmed(lat, message.New("a-latitude"))
 	if err != nil {
 		return p, false, err
 	}
@@ -70,20 +70,19 @@ func placeOf(lng, lat any) (p place, ok bool, err error) {
 		return p, false, nil
 	}
 	if x == "" || y == "" {
-		return p, false, fmt.Errorf("want a longitude and a latitude, got %s and %s", describe(lng), describe(lat))
+		return p, false, message.New("want-lng-lat", saidAs(lng), saidAs(lat))
 	}
 	if p.lng, ok = decimal(x); !ok {
-		return p, false, fmt.Errorf("want a longitude in degrees, got %s", describe(lng))
+		return p, false, want("a-longitude", lng)
 	}
 	if p.lat, ok = decimal(y); !ok {
-		return p, false, fmt.Errorf("want a latitude in degrees, got %s", describe(lat))
+		return p, false, want("a-latitude", lat)
 	}
 	if !p.inChina() {
-		err := fmt.Errorf("want a place in China (longitude 73 to 136, latitude 3 to 54), got %s, %s", x, y)
 		if (place{p.lat, p.lng}).inChina() {
-			err = fmt.Errorf("%w: longitude and latitude are swapped", err)
+			return p, false, message.New("swapped", x, y)
 		}
-		return p, false, err
+		return p, false, message.New("in-china", x, y)
 	}
 	return p, true, nil
 }
@@ -152,7 +151,7 @@ func (v *chains) checkCoordinates(n *ast.CallNode) {
 		return
 	}
 	if _, err := coordinatesOf(last.Value); err != nil {
-		v.problem(last, len([]rune(last.Value))+2, Problem{Rule: "coordinates", Text: err.Error(), Hint: didYouMean(last.Value, coordinates)})
+		v.problem(last, len([]rune(last.Value))+2, message.New("coordinates", err, didYouMean(last.Value, coordinates)))
 	}
 }
 
@@ -178,14 +177,14 @@ func polygonFunc(_ *run, args []any) (any, error) {
 		return nil, err
 	}
 	if len(points) > maxPoints {
-		return nil, fmt.Errorf("want at most %d points, got %d", maxPoints, len(points))
+		return nil, message.New("points-most", maxPoints, len(points))
 	}
 	var b strings.Builder
 	var different []place // up to 3: the closing point is the first again
 	for i, v := range points {
 		p, err := pointOf(v)
 		if err != nil {
-			return nil, fmt.Errorf("point %d: %w", i+1, err)
+			return nil, message.New("point", i+1, err)
 		}
 		if len(different) < 3 && !slices.Contains(different, p) {
 			different = append(different, p)
@@ -199,7 +198,7 @@ func polygonFunc(_ *run, args []any) (any, error) {
 		b.WriteString(degrees(p.lat))
 	}
 	if len(different) < 3 {
-		return nil, fmt.Errorf("want at least 3 different points, got %d", len(different))
+		return nil, message.New("points-least", len(different))
 	}
 	return b.String(), nil
 }
@@ -219,15 +218,15 @@ func pointsOf(v any) ([]any, error) {
 		return ring(v)
 	case map[string]any: // GeoJSON
 		if v["type"] != "Polygon" {
-			return nil, fmt.Errorf("want a GeoJSON object of type Polygon, got %s", describe(v["type"]))
+			return nil, want("a-polygon", v["type"])
 		}
 		list, ok := v["coordinates"].([]any)
 		if !ok {
-			return nil, fmt.Errorf("want coordinates of a Polygon, got %s", describe(v["coordinates"]))
+			return nil, want("polygon-coordinates", v["coordinates"])
 		}
 		return ring(list)
 	}
-	return nil, fmt.Errorf("want the points of a polygon, got %s", describe(v))
+	return nil, want("polygon-points", v)
 }
 
 // ring is a list of points, or the only one in a list of such lists, as
@@ -244,7 +243,7 @@ func ring(list []any) ([]any, error) {
 		return list, nil
 	}
 	if len(list) > 1 {
-		return nil, fmt.Errorf("a coordinate set (GF002) is one ring, got %d", len(list))
+		return nil, message.New("one-ring", len(list))
 	}
 	return inner, nil
 }
@@ -253,7 +252,7 @@ func ring(list []any) ([]any, error) {
 // POLYGON((lng lat,…)), or JSON.
 func pointsOfText(s string) ([]any, error) {
 	if len(s) > maxPolygonText {
-		return nil, fmt.Errorf("want a polygon of at most %d bytes, got %d", maxPolygonText, len(s))
+		return nil, message.New("polygon-bytes", maxPolygonText, len(s))
 	}
 	s = strings.TrimSpace(halfWidth(s))
 	switch {
@@ -262,17 +261,17 @@ func pointsOfText(s string) ([]any, error) {
 	case s[0] == '[' || s[0] == '{':
 		v, err := new(event.Event).Value([]byte(s))
 		if err != nil {
-			return nil, fmt.Errorf("want the points of a polygon as JSON: %w", err)
+			return nil, message.New("polygon-json", err)
 		}
 		return pointsOf(v)
 	case len(s) >= 7 && strings.EqualFold(s[:7], "POLYGON"):
 		inner, opened := strings.CutPrefix(strings.ReplaceAll(s[7:], " (", "("), "((")
 		inner, closed := strings.CutSuffix(strings.ReplaceAll(inner, ") )", "))"), "))")
 		if !opened || !closed {
-			return nil, fmt.Errorf("want POLYGON((lng lat,…)), got %s", describe(s))
+			return nil, want("wkt-polygon", s)
 		}
 		if strings.ContainsAny(inner, "()") {
-			return nil, fmt.Errorf("a coordinate set (GF002) is one ring, got %d", 1+strings.Count(inner, "("))
+			return nil, message.New("one-ring", 1+strings.Count(inner, "("))
 		}
 		s = inner
 	}
@@ -313,7 +312,7 @@ func pointOf(v any) (place, error) {
 	}
 	p, ok, err := placeOf(lng, lat)
 	if err == nil && !ok {
-		err = fmt.Errorf("want a longitude and a latitude, got %s", describe(v))
+		err = want("lng-and-lat", v)
 	}
 	return p, err
 }

@@ -3,6 +3,8 @@ package transform
 import (
 	"strings"
 	"unicode"
+
+	"yiqiao/transform/message"
 )
 
 // noPlate are the words by which devices and platforms say that a car has no
@@ -18,7 +20,7 @@ var noPlate = map[string]bool{
 // says that there is no plate gives the empty one. It does not judge: foreign,
 // temporary and half-read plates pass as they are.
 func plateFunc(_ *run, args []any) (any, error) {
-	s, err := trimmed(args[0], "a plate's number")
+	s, err := trimmed(args[0], message.New("a-plate"))
 	if err != nil {
 		return nil, err
 	}

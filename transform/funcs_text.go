@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // The general functions that differ from expr's own: of nothing they make
@@ -25,7 +26,7 @@ func stringFunc(_ *run, args []any) (any, error) {
 			return s, nil
 		}
 	}
-	return nil, fmt.Errorf("want a text, a number, true or false, got %s", describe(args[0]))
+	return nil, want("text-number-truth", args[0])
 }
 
 // ofText makes a function of a text: of nothing it makes nothing.
@@ -38,7 +39,7 @@ func ofText(name string, f func(s string, more []string) (any, error)) func(*run
 		for i, a := range args {
 			s, ok := a.(string)
 			if !ok {
-				return nil, fmt.Errorf("%s wants a text, got %s", name, describe(a))
+				return nil, wants(name, "kind-text", a)
 			}
 			texts[i] = s
 		}
@@ -79,13 +80,13 @@ func joinFunc(_ *run, args []any) (any, error) {
 		glue, glueOK = args[1].(string)
 	}
 	if !ok || !glueOK {
-		return nil, fmt.Errorf("join wants a list and a text, got %s", describe(args[0]))
+		return nil, wants("join", "list-and-text", args[0])
 	}
 	texts := make([]string, len(list))
 	length := max(0, len(list)-1) * len(glue)
 	for i, el := range list {
 		if texts[i], ok = asText(el); !ok {
-			return nil, fmt.Errorf("join wants a list of texts and numbers, got %s in it", describe(el))
+			return nil, message.New("join-wants", saidAs(el))
 		}
 		length += len(texts[i])
 	}
@@ -101,18 +102,18 @@ func jsonFunc(r *run, args []any) (any, error) {
 		doc = []byte(v)
 	case *event.Blob:
 		if v.Len() > event.MaxDoc {
-			return nil, fmt.Errorf("want at most %d bytes of JSON, got %d", event.MaxDoc, v.Len())
+			return nil, message.New("json-bytes", event.MaxDoc, v.Len())
 		}
 		doc = slices.Clone(v.Data)
 	default:
-		return nil, fmt.Errorf("want JSON in a text, got %s", describe(v))
+		return nil, want("json-text", v)
 	}
 	if len(doc) == 0 {
 		return nil, nil
 	}
 	v, err := r.event.Value(doc)
 	if e := (*event.Error)(nil); errors.As(err, &e) {
-		return nil, fmt.Errorf("want JSON; at byte %d: %s", e.Offset, e.Text)
+		return nil, message.New("json-at", e.Offset, e.Text)
 	}
 	return v, err
 }
@@ -135,7 +136,7 @@ func members(what string, v any) (names, values any, err error) {
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s wants an object, got %s", what, describe(v))
+		return nil, nil, wants(what, "kind-object", v)
 	}
 	ns, vs := []any{}, []any{}
 	for _, k := range slices.Sorted(mapKeys(m)) {
@@ -150,11 +151,11 @@ func flattenFunc(_ *run, args []any) (any, error) {
 	}
 	list, ok := args[0].([]any)
 	if !ok {
-		return nil, fmt.Errorf("flatten wants a list, got %s", describe(args[0]))
+		return nil, wants("flatten", "list", args[0])
 	}
 	flat, left := []any{}, maxElements
 	if !flatten(&flat, list, &left) {
-		return nil, fmt.Errorf("flatten: more than %d elements", maxElements)
+		return nil, message.New("flatten-most", maxElements)
 	}
 	return flat, nil
 }
@@ -184,7 +185,7 @@ func uniqFunc(_ *run, args []any) (any, error) {
 	}
 	list, ok := args[0].([]any)
 	if !ok || len(list) > maxUniq {
-		return nil, fmt.Errorf("uniq wants a list of at most %d, got %s", maxUniq, describe(args[0]))
+		return nil, message.New("wants", "uniq", message.New("list-of-at-most", maxUniq), saidAs(args[0]))
 	}
 	once := []any{}
 	for _, el := range list {

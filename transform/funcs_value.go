@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // asText is the text of a text or a number.
@@ -25,15 +26,15 @@ func asText(v any) (string, bool) {
 // object is what a function gives that has several parts. Unlike an object of
 // the event it knows which parts there are: asking for another one is refused.
 type object struct {
-	what  string         // for messages; shows nothing personal
-	parts map[string]any // a part that is an error is refused with it
+	what  message.Message // shows nothing personal
+	parts map[string]any  // a part that is an error is refused with it
 }
 
 func (o object) part(key any) (any, error) {
 	name, _ := asText(key)
 	v, ok := o.parts[name]
 	if !ok {
-		return nil, fmt.Errorf("%s has no %q; it has %s", o.what, name, strings.Join(slices.Sorted(mapKeys(o.parts)), ", "))
+		return nil, message.New("no-part", o.what, name, slices.Sorted(mapKeys(o.parts)))
 	}
 	if err, ok := v.(error); ok {
 		return nil, err
@@ -42,18 +43,18 @@ func (o object) part(key any) (any, error) {
 }
 
 // String keeps what an object holds out of every text that is made of it.
-func (o object) String() string { return o.what }
+func (o object) String() string { return o.what.Error() }
 
 // trimmed is the text of a text or a number without the blanks around it. The
 // domain's functions take their values so: nothing, and a text of blanks only,
 // is the empty text.
-func trimmed(v any, what string) (string, error) {
+func trimmed(v any, what message.Message) (string, error) {
 	if v == nil {
 		return "", nil
 	}
 	s, ok := asText(v)
 	if !ok {
-		return "", fmt.Errorf("want %s, got %s", what, describe(v))
+		return "", message.New("want", what, saidAs(v))
 	}
 	return strings.TrimSpace(s), nil
 }
@@ -72,31 +73,46 @@ func halfWidth(s string) string {
 	}, s)
 }
 
-// describe says what a value is, for a message; long texts are cut.
-func describe(v any) string {
+// want says what was wanted, by its rule, and what was got.
+func want(what string, got any) message.Message {
+	return message.New("want", message.New(what), saidAs(got))
+}
+
+// wants is want of the function called name.
+func wants(name, what string, got any) message.Message {
+	return message.New("wants", name, message.New(what), saidAs(got))
+}
+
+// saidAs says what a value is, for a message; long texts are cut.
+func saidAs(v any) message.Speaker {
 	switch v := v.(type) {
 	case nil:
-		return "nothing"
+		return message.New("nothing")
 	case string:
+		text := strconv.Quote(v)
 		if r := []rune(v); len(r) > 40 {
-			return strconv.Quote(string(r[:40])) + "…"
+			text = strconv.Quote(string(r[:40])) + "…"
 		}
-		return strconv.Quote(v)
+		return message.Both{English: text, Chinese: text}
 	case int, float64:
-		return fmt.Sprintf("the number %v", v)
+		return message.New("number-value", fmt.Sprint(v))
 	case bool:
-		return fmt.Sprint(v)
+		return message.Both{English: fmt.Sprint(v), Chinese: fmt.Sprint(v)}
 	case *event.Blob:
-		return v.String()
+		kind, _, _ := strings.Cut(strings.TrimPrefix(v.String(), "@"), " ")
+		return message.New("picture-bytes", kind, v.Len())
 	case object:
 		return v.what
 	case []any:
-		return fmt.Sprintf("a list of %d", len(v))
+		return message.New("list-of", len(v))
 	case map[string]any:
-		return fmt.Sprintf("an object with %s", strings.Join(slices.Sorted(mapKeys(v)), ", "))
+		return message.New("object-with", slices.Sorted(mapKeys(v)))
 	}
-	return fmt.Sprintf("a %T", v)
+	return message.New("kind-go", fmt.Sprintf("%T", v))
 }
+
+// describe is saidAs in English.
+func describe(v any) string { return saidAs(v).In(message.English) }
 
 func mapKeys(m map[string]any) func(func(string) bool) {
 	return func(yield func(string) bool) {

@@ -20,7 +20,7 @@ func ImportPath(i *spec.Interface) string { return "/-/import/" + i.Name }
 // fields and nothing else. It is compiled like any other, when it is first
 // used.
 func importSource(c *spec.Catalogue, zone *time.Location) *Source {
-	l := &loader{catalogue: c, tables: map[string]*Table{}, zone: zone, files: map[string]packFile{
+	l := &loader{catalogue: c, tables: map[string]*Table{}, zone: zone, unread: map[string]bool{}, files: map[string]packFile{
 		ImportSource + "/source.yaml": {"import/source.yaml", []byte("title: 批量登记\nlisten: [POST /import]\n")},
 	}}
 	for _, i := range c.Interfaces {

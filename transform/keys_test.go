@@ -69,7 +69,11 @@ func readerTables(t *testing.T, files ...string) map[string]map[string]bool {
 				if !ok {
 					return true
 				}
-				if of, ok := lit.Type.(*ast.ArrayType); !ok || of.Elt.(*ast.Ident).Name != "key" {
+				of, ok := lit.Type.(*ast.ArrayType)
+				if !ok {
+					return true
+				}
+				if elem, ok := of.Elt.(*ast.Ident); !ok || elem.Name != "key" {
 					return true
 				}
 				tables[fn.Name.Name] = map[string]bool{}

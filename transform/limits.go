@@ -1,13 +1,13 @@
 package transform
 
 import (
-	"fmt"
 	"reflect"
 	"unsafe"
 
 	"github.com/expr-lang/expr/ast"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // What an expression may cost. Neither a payload nor a file can hold a worker
@@ -63,7 +63,7 @@ func hiddenByName(name string) *function {
 // step counts what an event has cost so far.
 func step(r *run, _ []any) (any, error) {
 	if r.steps++; r.steps > maxSteps {
-		return nil, fmt.Errorf("more than %d steps for one event", maxSteps)
+		return nil, message.New("too-many-steps", maxSteps)
 	}
 	return nil, nil
 }
@@ -122,11 +122,11 @@ func addTwo(a, b any) (any, error) {
 			return a + b, nil
 		}
 	}
-	return nil, fmt.Errorf("+ wants two texts or two numbers, got %s and %s", describe(a), describe(b))
+	return nil, message.New("adds", saidAs(a), saidAs(b))
 }
 
 func tooLong(length int) error {
-	return fmt.Errorf("the text would have %d bytes, more than %d", length, maxText)
+	return message.New("text-too-long", length, maxText)
 }
 
 // bounded makes a text of a known length, if that is not too long.

@@ -1,13 +1,13 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -35,11 +35,11 @@ func (mf *mappingFile) list(f *spec.Field, n ast.Node) fieldRule {
 			object(rec)
 		}
 		if len(s.Values) == 0 {
-			mf.at(n.GetToken(), "empty-expression", f.Name+": want objects, got none", "")
+			mf.at(n.GetToken(), message.New("empty-list", labelled(f)))
 		}
 		return rule
 	}
-	mf.file.read(mf.members(n, f.Name), f.Name, []key{
+	mf.file.read(mf.members(n, labelled(f)), labelled(f), []key{
 		{"each", true, func(n ast.Node) { rule.value = mf.expression(n, f.Name+".each") }},
 		{"record", true, func(n ast.Node) {
 			was := mf.scope.inList
@@ -65,7 +65,7 @@ func (r *run) list(f *spec.Field, rule *fieldRule, out *spec.Value) error {
 	v, err := r.eval(rule.value)
 	r.tell(Step{What: "each", Name: f.Name, Note: f.Label, OK: err == nil, Err: err}, rule.value)
 	if err != nil {
-		return fmt.Errorf("%s (%s): %w", f.Name, f.Label, err)
+		return message.New("value-of", labelled(f), err)
 	}
 	elements := listOf(v)
 	if elements == nil {
@@ -126,7 +126,7 @@ func assignList(f *spec.Field, out *spec.Value, v any) error {
 		for k := range f.Fields {
 			sub := &f.Fields[k]
 			if err := assign(sub, &items[k], members[sub.Name]); err != nil {
-				return fmt.Errorf("%s%s (%s): %w", element(f, n), sub.Name, sub.Label, err)
+				return message.New("value-of", message.New("field", element(f, n)+sub.Name, sub.Label), err)
 			}
 		}
 		out.Items[n] = spec.Value{Kind: spec.Object, Items: items}
@@ -171,24 +171,33 @@ func appendList(doc []byte, fields []spec.Field, objects []spec.Value) []byte {
 	return append(doc, ']')
 }
 
-// blame names the expression that gave what is wrong, its place, and what it
-// saw.
-func (r *run) blame(m *Mapping, v *spec.Violation) string {
+// blame says what is wrong with the expression that gave it, its place, and
+// what it saw.
+func (r *run) blame(m *Mapping, v *spec.Violation) message.Message {
+	e, f := r.behind(m, v)
+	switch {
+	case e == nil:
+		return message.New("field-no-rule", violation(v), m.recordAt)
+	case v.Missing && f == v.Field:
+		return r.empty(v, e)
+	}
+	return message.New("field-breaks", violation(v), r.because(e, f, nil))
+}
+
+// behind finds the expression that gave what is wrong, and the field that it is
+// of; nil: no rule gives it, or a list that is written out.
+func (r *run) behind(m *Mapping, v *spec.Violation) (*expression, *spec.Field) {
 	top := v.Field
 	if v.List != nil {
 		top = v.List
 	}
 	n := slices.IndexFunc(m.fields, func(rule fieldRule) bool { return top == &m.To.Fields[rule.index] })
 	if n < 0 {
-		return ""
+		return nil, nil
 	}
 	rule := &m.fields[n]
-	switch {
-	case v.List != nil && rule.objects != nil:
-	case rule.value != nil:
-		return r.because(rule.value, top)
-	default:
-		return "" // the list itself, written out
+	if v.List == nil || rule.objects == nil {
+		return rule.value, top
 	}
 	rules := rule.objects[0]
 	if rule.value == nil {
@@ -198,8 +207,8 @@ func (r *run) blame(m *Mapping, v *spec.Violation) string {
 	}
 	for i := range rules {
 		if v.Field == &v.List.Fields[rules[i].index] {
-			return r.because(rules[i].value, v.Field)
+			return rules[i].value, v.Field
 		}
 	}
-	return ""
+	return nil, nil
 }

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -56,6 +58,7 @@ type loader struct {
 	zone      *time.Location
 	files     map[string]packFile // by <vendor>/<file>
 	used      map[string]bool     // fragments that a mapping merges
+	unread    map[string]bool     // vendors of which it is not known what their mappings merge
 	sourceAt  func(name string) Problem
 }
 
@@ -67,7 +70,7 @@ type packFile struct {
 // Load reads and compiles everything, and reports every problem at once. The
 // rules are nil if a problem is an error; warnings come beside rules.
 func Load(o Options) (*Rules, Problems) {
-	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, used: map[string]bool{}, sourceAt: o.SourceAt}
+	l := &loader{catalogue: o.Catalogue, tables: map[string]*Table{}, zone: o.Zone, files: map[string]packFile{}, used: map[string]bool{}, unread: map[string]bool{}, sourceAt: o.SourceAt}
 	if l.zone == nil {
 		l.zone = time.FixedZone("+08:00", 8*3600)
 	}
@@ -83,15 +86,18 @@ func Load(o Options) (*Rules, Problems) {
 		names = l.vendors()
 	}
 	r := &Rules{Catalogue: o.Catalogue, tables: l.tables, decoder: event.NewDecoder()}
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue // told where they are named
+		}
 		if s := l.loadSource(name); s != nil {
 			r.Sources = append(r.Sources, s)
 		}
 	}
 	l.routes(r.Sources)
-	l.problems.sort()
+	l.problems.Sort()
 	// A fragment is read again for each mapping that merges it.
-	l.problems = slices.CompactFunc(l.problems, func(a, b Problem) bool { return a == b })
+	l.problems = slices.CompactFunc(l.problems, func(a, b Problem) bool { return reflect.DeepEqual(a, b) })
 	if len(l.problems.Errors()) > 0 {
 		return nil, l.problems
 	}
@@ -106,12 +112,12 @@ func Load(o Options) (*Rules, Problems) {
 func (l *loader) readPack(p Pack) {
 	names, err := fs.Glob(p.FS, "*/*.yaml")
 	if err != nil {
-		l.problems = append(l.problems, Problem{Place: Place{File: p.Prefix}, Rule: "file", Text: err.Error()})
+		l.problems = append(l.problems, Problem{Place: Place{p.Prefix, 1, 1}, Message: message.New("file", err)})
 	}
 	for _, n := range names {
 		data, err := fs.ReadFile(p.FS, n)
 		if err != nil {
-			l.problems = append(l.problems, Problem{Place: Place{File: path.Join(p.Prefix, n)}, Rule: "file", Text: err.Error()})
+			l.problems = append(l.problems, Problem{Place: Place{path.Join(p.Prefix, n), 1, 1}, Message: message.New("file", err)})
 			continue
 		}
 		l.files[n] = packFile{path.Join(p.Prefix, n), data}
@@ -130,12 +136,11 @@ func (l *loader) vendors() []string {
 func (l *loader) loadSource(name string) *Source {
 	f, ok := l.files[path.Join(name, "source.yaml")]
 	if !ok {
-		p := Problem{Place: Place{File: path.Join("mappings", name, "source.yaml")}}
+		p := Problem{Place: Place{path.Join("mappings", name, "source.yaml"), 1, 1}}
 		if l.sourceAt != nil {
 			p = l.sourceAt(name)
 		}
-		p.Rule, p.Hint = "unknown-source", hint(name, l.vendors())
-		p.Text = fmt.Sprintf("there is no source %q: neither the bundled packs nor mappings/%s have a source.yaml", name, name)
+		p.Message = message.New("unknown-source", name, hint(name, l.vendors()))
 		l.problems = append(l.problems, p)
 		return nil
 	}
@@ -154,8 +159,8 @@ func (l *loader) loadSource(name string) *Source {
 		b.source.Mappings = append(b.source.Mappings, l.compileMapping(b, l.files[n].name, l.files[n].data))
 	}
 	for _, n := range l.fragments(name) {
-		if n = path.Join(name, n); !l.used[n] {
-			l.problems = append(l.problems, Problem{Place: Place{l.files[n].name, 1, 0}, Rule: "unused", Text: "no mapping merges this fragment", Hint: fmt.Sprintf("write \"merge: %s\" in a mapping, or delete the file", path.Base(n)), Warning: true})
+		if n = path.Join(name, n); !l.used[n] && !l.unread[name] {
+			l.problems = append(l.problems, Problem{Place: Place{l.files[n].name, 1, 1}, Message: message.New("unused", path.Base(n)), Warning: true})
 		}
 	}
 	return b.source
@@ -165,7 +170,7 @@ func (l *loader) loadSource(name string) *Source {
 func (l *loader) routes(sources []*Source) {
 	taken := map[string]*Source{}
 	for _, s := range sources {
-		for _, r := range s.Routes {
+		for i, r := range s.Routes {
 			// Names of wildcards do not matter for who gets a request.
 			key := r.Method
 			for seg := range strings.SplitSeq(r.Path, "/") {
@@ -175,7 +180,9 @@ func (l *loader) routes(sources []*Source) {
 				key += "/" + seg
 			}
 			if other := taken[key]; other != nil {
-				l.problems = append(l.problems, Problem{Place: s.place, Rule: "route", Text: fmt.Sprintf("%s is taken by source %q already", r, other.Name)})
+				p := s.listenAt[i]
+				p.Message = message.New("route-taken", r, other.Name)
+				l.problems = append(l.problems, p)
 			}
 			taken[key] = s
 		}

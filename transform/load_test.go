@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -136,10 +137,10 @@ func TestProblems(t *testing.T) {
 		}
 		fmt.Fprintf(&got, "== %s\n", tt.name)
 		for _, p := range problems {
-			if p.File == "" || p.Rule == "" || p.Text == "" {
+			if p.File == "" || p.Rule == "" || p.Text(message.English) == "" || p.Text(message.Chinese) == "" {
 				t.Errorf("%s: a problem without file, rule or text: %+v", tt.name, p)
 			}
-			got.WriteString(p.Excerpt())
+			got.WriteString(p.Excerpt(message.English))
 		}
 		got.WriteString("\n")
 	}
@@ -251,7 +252,7 @@ func TestMatch(t *testing.T) {
 			t.Errorf("%s %s: got %q %v %v", tt.method, tt.path, name, params, ok)
 		}
 	}
-	if _, problems := Load(Options{Catalogue: catalogue, Packs: []Pack{{FS: fstest.MapFS{"a/source.yaml": source("POST /x/{device}"), "b/source.yaml": source("POST /x/{id}")}}}}); len(problems) != 1 || problems[0].Rule != "route" {
+	if _, problems := Load(Options{Catalogue: catalogue, Packs: []Pack{{FS: fstest.MapFS{"a/source.yaml": source("POST /x/{device}"), "b/source.yaml": source("POST /x/{id}")}}}}); len(problems) != 1 || problems[0].Rule != "route-taken" {
 		t.Errorf("two sources at one place: got %v", problems)
 	}
 }
@@ -282,7 +283,7 @@ func TestApply(t *testing.T) {
 	}{
 		"good":          {face("2026-01-02T03:04:05Z", jpegText), `"snapTime":"2026-01-02 11:04:05"`},
 		"wrong time":    {face("soon", jpegText), `refused: snapTime (抓拍时间): time(event.at) at mappings/acme/face.yaml:7:13: want a time, got "soon"`},
-		"missing field": {face("", jpegText), `refused: snapTime (抓拍时间): want a value, got nothing [time(event.at) at mappings/acme/face.yaml:7:13; event.at = ""]`},
+		"missing field": {face("", jpegText), `refused: snapTime (抓拍时间): time(event.at) is empty: event.at = "" (mappings/acme/face.yaml:7:13)`},
 		"not a picture": {face("2026-01-02T03:04:05Z", "aGVsbG8gd29ybGQh"), `snapSmallImage (抓拍小图): want a picture (JPEG`},
 		"forged handle": {face("2026-01-02T03:04:05Z", "@0123456789abcdef:0"), `snapSmallImage`},
 		"no mapping":    {`{"kind":"car"}`, "unmapped: no mapping of source acme matches"},
@@ -373,7 +374,7 @@ func FuzzLoad(f *testing.F) {
 		_, problems := loadAcme(t, source, mapping, devices)
 		_, more := loadFiles(t, map[string]string{"_common.yaml": mapping, "face.yaml": rest, "source.yaml": source, "tables/doors.yaml": devices}, doorKeys)
 		for _, p := range append(problems, more...) {
-			_ = p.Excerpt()
+			_ = p.Excerpt(message.English)
 		}
 	})
 }

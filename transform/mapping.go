@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -25,6 +25,7 @@ type Mapping struct {
 	Window time.Duration
 
 	place    Place
+	recordAt Place       // where its record begins
 	when     *expression // nil: every event of the source
 	ignore   []ignoreRule
 	each     []loop // one in the other; none: the record is written once
@@ -85,18 +86,24 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
 	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
+		l.unread[b.source.Name] = true
 		return m
 	}
 	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
 	keys := slices.Concat(mf.fragmentKeys(), []key{
 		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil},
 	})
-	mf.keep(f, ms, "a mapping", keys)
+	mf.keep(f, ms, message.New("a-mapping"), keys)
 	mf.foresee()
 	mf.read("title", func(n ast.Node) { m.Title, _ = mf.text(n, "title") })
 	mf.read("dedup", mf.dedup)
 	mf.read("tables", mf.tables)
-	mf.read("when", func(n ast.Node) { m.when = mf.expression(n, "when") })
+	mf.read("when", func(n ast.Node) {
+		if m.when = mf.condition(n, "when"); m.when.always() == false {
+			mf.at(n.GetToken(), message.New("unreachable"))
+			mf.warn()
+		}
+	})
 	mf.read("ignore", mf.ignore)
 	mf.read("each", mf.each)
 	mf.read("let", mf.let)
@@ -106,7 +113,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 }
 
 // keep keeps what one file says until its turn has come.
-func (mf *mappingFile) keep(f *file, ms []member, what string, keys []key) {
+func (mf *mappingFile) keep(f *file, ms []member, what any, keys []key) {
 	for i := range keys {
 		name := keys[i].name
 		keys[i].read = func(n ast.Node) { mf.parts[name] = append(mf.parts[name], part{f, n}) }
@@ -125,23 +132,36 @@ func (mf *mappingFile) read(name string, read func(ast.Node)) {
 }
 
 // foresee collects the names that the mapping defines, so that one which is
-// used too early is told from one that nobody defines.
+// used too early is told from one that nobody defines, or that needs itself.
 func (mf *mappingFile) foresee() {
+	lets := map[string]string{}
 	for _, key := range []string{"each", "let"} {
 		for _, p := range mf.parts[key] {
-			switch p.node.(type) {
-			case *ast.MappingNode, *ast.MappingValueNode:
-				for _, m := range p.file.members(p.node, key) {
-					mf.scope.later[m.key] = true
+			for _, m := range namesOf(p.node) {
+				name := scalarText(m.Key)
+				mf.scope.later[name] = true
+				if key == "let" {
+					lets[name] = scalarText(m.Value)
 				}
 			}
 			mf.scope.later["it"] = mf.scope.later["it"] || key == "each"
 		}
 	}
+	mf.scope.cycles = letCycles(lets)
+}
+
+func namesOf(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
 }
 
 // expression compiles a scalar node in the mapping's scope.
-func (mf *mappingFile) expression(n ast.Node, what string) *expression {
+func (mf *mappingFile) expression(n ast.Node, what any) *expression {
 	c, ok := mf.code(n, what)
 	if !ok {
 		return nil
@@ -153,6 +173,20 @@ func (mf *mappingFile) expression(n ast.Node, what string) *expression {
 	return e
 }
 
+// condition compiles what must be true or false. A constant that is neither is
+// a problem now.
+func (mf *mappingFile) condition(n ast.Node, what any) *expression {
+	e := mf.expression(n, what)
+	if e == nil || !e.isConst {
+		return e
+	}
+	if _, ok := e.constant.(bool); !ok {
+		mf.at(n.GetToken(), message.New("want-condition", what, saidAs(e.constant)))
+		return nil
+	}
+	return e
+}
+
 // tables reads inline tables: {way: {card: "1", face: "2"}}.
 func (mf *mappingFile) tables(n ast.Node) {
 	for _, t := range mf.members(n, "tables") {
@@ -160,8 +194,8 @@ func (mf *mappingFile) tables(n ast.Node) {
 		if !mf.define(t) {
 			continue
 		}
-		for _, e := range mf.members(t.value, "table "+t.key) {
-			if s, ok := mf.text(e.value, "table "+t.key); ok {
+		for _, e := range mf.members(t.value, message.New("the-table", t.key)) {
+			if s, ok := mf.text(e.value, message.New("the-table", t.key)); ok {
 				table[e.key] = s
 			}
 		}
@@ -173,7 +207,7 @@ func (mf *mappingFile) tables(n ast.Node) {
 func (mf *mappingFile) define(m member) bool {
 	_, table := mf.scope.tables[m.key]
 	if table || m.key == "outer" || roots[m.key] != rootLocal || !isName(m.key) {
-		mf.at(m.keyAt, "name-taken", fmt.Sprintf("%q cannot be the name of a value", m.key), "choose another name")
+		mf.at(m.keyAt, message.New("name-taken", m.key))
 		return false
 	}
 	return mf.once(m, m.key)
@@ -184,7 +218,7 @@ func (mf *mappingFile) define(m member) bool {
 func (mf *mappingFile) once(m member, what string) bool {
 	at := Place{mf.name, m.keyAt.Position.Line, m.keyAt.Position.Column}
 	if other, taken := mf.names[what]; taken {
-		mf.at(m.keyAt, "name-taken", fmt.Sprintf("%q is given at %s already", m.key, other), "leave one of them out")
+		mf.at(m.keyAt, message.New("given-twice", m.key, other))
 		return false
 	}
 	mf.names[what] = at
@@ -195,7 +229,12 @@ func (mf *mappingFile) ignore(n ast.Node) {
 	for _, e := range mf.elements(n) {
 		var r ignoreRule
 		mf.file.read(mf.members(e, "ignore"), "ignore", []key{
-			{"when", true, func(n ast.Node) { r.when = mf.expression(n, "ignore.when") }},
+			{"when", true, func(n ast.Node) {
+				if r.when = mf.condition(n, "ignore.when"); r.when.always() == true && len(mf.parts["record"]) > 0 {
+					mf.at(n.GetToken(), message.New("unreachable-ignored"))
+					mf.warn()
+				}
+			}},
 			{"because", true, func(n ast.Node) { r.because, _ = mf.text(n, "because") }},
 		})
 		mf.m.ignore = append(mf.m.ignore, r)
@@ -208,10 +247,10 @@ const maxWindow = 366 * 24 * time.Hour
 func (mf *mappingFile) dedup(n ast.Node) {
 	mf.file.read(mf.members(n, "dedup"), "dedup", []key{
 		{"window", true, func(n ast.Node) {
-			s, _ := mf.text(n, "dedup.window")
+			s := scalarText(n)
 			d, err := time.ParseDuration(s)
 			if err != nil || d < time.Second || d > maxWindow {
-				mf.at(n.GetToken(), "duration", fmt.Sprintf("want a duration from 1s to 8784h like 10m or 72h, got %q", s), "")
+				mf.at(n.GetToken(), message.New("dedup-window", nodeKind(n)))
 				return
 			}
 			mf.m.Window = d
@@ -278,12 +317,18 @@ func (mf *mappingFile) record() {
 	mf.read("to", func(n ast.Node) { to = n })
 	if to == nil && rec == nil {
 		if len(mf.m.ignore) == 0 {
-			mf.add(Problem{Place: Place{mf.name, 1, 0}, Rule: "missing-key", Text: "the mapping has neither to and record nor ignore: it does nothing"})
+			mf.add(Problem{Place: mf.m.place, Message: message.New("does-nothing")})
 		}
 		return
 	}
 	if to == nil || rec == nil {
-		mf.add(Problem{Place: Place{mf.name, 1, 0}, Rule: "missing-key", Text: "to and record belong together: one of them is missing"})
+		p := Problem{Place: mf.m.place, Message: message.New("to-and-record", "record")}
+		at := mf.file
+		if to == nil {
+			p.Message, at, to = message.New("to-and-record", "to"), rec[0].file, rec[0].node
+		}
+		at.point(&p, tokenOf(to))
+		at.add(p)
 		return
 	}
 	name, ok := mf.text(to, "to")
@@ -292,9 +337,11 @@ func (mf *mappingFile) record() {
 	}
 	mf.m.To = mf.spec.Interface(name)
 	if mf.m.To == nil {
-		mf.at(to.GetToken(), "unknown-interface", fmt.Sprintf("the standard has no interface %q", name), hint(name, mf.spec.Names()))
+		mf.at(to.GetToken(), message.New("unknown-interface", name, hint(name, mf.spec.Names())))
 		return
 	}
+	first := tokenOf(rec[0].node).Position
+	mf.m.recordAt = Place{rec[0].file.name, first.Line, first.Column}
 	mf.m.fields = mf.fields(rec, part{mf.file, to}, target{name + " " + mf.m.To.Title, mf.m.To.Fields, false})
 }
 
@@ -316,7 +363,9 @@ func (mf *mappingFile) fields(recs []part, at part, to target) []fieldRule {
 		for _, r := range mf.members(p.node, "record") {
 			i := slices.IndexFunc(to.fields, func(f spec.Field) bool { return f.Name == r.key })
 			if i < 0 {
-				mf.at(r.keyAt, "unknown-field", fmt.Sprintf("%s has no field %q", to.title, r.key), to.hint(r.key))
+				meant, h := to.hint(r.key)
+				mf.at(r.keyAt, message.New("unknown-field", to.title, r.key, h))
+				given[meant] = true // it is told once
 				continue
 			}
 			if !to.nested && !mf.once(r, "record."+r.key) {
@@ -333,7 +382,7 @@ func (mf *mappingFile) fields(recs []part, at part, to target) []fieldRule {
 	slices.SortFunc(rules, func(a, b fieldRule) int { return a.index - b.index })
 	for i := range to.fields {
 		if f := &to.fields[i]; f.Need == spec.Required && !given[f.Name] {
-			at.file.at(at.node.GetToken(), "missing-field", fmt.Sprintf("%s needs %s (%s), and record does not give it", to.title, f.Name, f.Label), fmt.Sprintf("add \"%s: …\" to record", f.Name))
+			at.file.at(tokenOf(at.node), message.New("missing-field", to.title, labelled(f), f.Name))
 			mf.lastIs(f.Severity(spec.RuleRequired))
 		}
 	}
@@ -347,7 +396,7 @@ func (mf *mappingFile) field(f *spec.Field, value ast.Node) (rule fieldRule, ok 
 			return mf.list(f, value), true
 		}
 	}
-	e := mf.expression(value, fmt.Sprintf("%s (%s)", f.Name, f.Label))
+	e := mf.expression(value, labelled(f))
 	if e == nil {
 		return rule, false
 	}
@@ -355,18 +404,22 @@ func (mf *mappingFile) field(f *spec.Field, value ast.Node) (rule fieldRule, ok 
 	return fieldRule{value: e}, true
 }
 
-func (to target) hint(got string) string {
+// labelled is a field as messages name it.
+func labelled(f *spec.Field) message.Message { return message.New("field", f.Name, f.Label) }
+
+// hint names the field that was probably meant, by its name or its label.
+func (to target) hint(got string) (meant string, m message.Message) {
 	var names []string
 	for _, f := range to.fields {
 		names = append(names, f.Name)
 	}
-	h := hint(got, names)
+	near := Nearest(got, names)
 	for _, f := range to.fields {
-		if h == fmt.Sprintf("did you mean %q?", f.Name) {
-			return fmt.Sprintf("did you mean %q (%s)?", f.Name, f.Label)
+		if len(near) > 0 && f.Name == near[0] || f.Label == got {
+			return f.Name, message.New("did-you-mean-field", f.Name, f.Label)
 		}
 	}
-	return h
+	return "", hint(got, names)
 }
 
 // checkConstant proves a constant against length, format and dictionary now.
@@ -376,19 +429,20 @@ func (mf *mappingFile) checkConstant(f *spec.Field, e *expression, n ast.Node) {
 	}
 	text, ok := asText(e.constant)
 	if !ok {
-		mf.at(n.GetToken(), "constant", fmt.Sprintf("%s (%s): want a text, got %s", f.Name, f.Label, describe(e.constant)), "")
+		mf.at(n.GetToken(), message.New("constant-type", labelled(f), saidAs(e.constant)))
 		return
 	}
 	for _, v := range f.CheckText(text, nil) {
-		mf.at(n.GetToken(), "constant", v.Error(), "")
+		mf.at(n.GetToken(), message.New("constant", violation(&v)))
 		mf.lastIs(v.Severity)
 	}
 }
 
 // lastIs says how grave the problem just found is.
 func (mf *mappingFile) lastIs(s spec.Severity) {
-	ps := *mf.problems
-	ps[len(ps)-1].Warning = s == spec.Warning
+	if s == spec.Warning {
+		mf.warn()
+	}
 }
 
 func isName(s string) bool {

@@ -1,12 +1,13 @@
 package transform
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"yiqiao/transform/message"
 )
 
 // A fragment is a file that is no mapping of its own but a piece that mappings
@@ -53,13 +54,15 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 	found, ok := l.files[full]
 	switch {
 	case slices.Contains(into.path, name):
-		into.file.at(at.GetToken(), "merge-cycle", fmt.Sprintf("merge goes in a circle: %s", strings.Join(append(into.path, name), " → ")), "")
+		into.file.at(at.GetToken(), message.New("merge-cycle", strings.Join(append(into.path, name), " → ")))
 		return
 	case !isFragment(name) || strings.Contains(name, "/"):
-		into.file.at(at.GetToken(), "merge", fmt.Sprintf("want a fragment of this folder, got %q", name), "the file name of a fragment begins with _: _common.yaml")
+		into.file.at(at.GetToken(), message.New("merge", name))
+		l.unread[into.vendor] = true
 		return
 	case !ok:
-		into.file.at(at.GetToken(), "merge", fmt.Sprintf("there is no fragment %q", name), hint(name, l.fragments(into.vendor)))
+		into.file.at(at.GetToken(), message.New("unknown-fragment", name, hint(name, l.fragments(into.vendor))))
+		l.unread[into.vendor] = true
 		return
 	case slices.Contains(mf.merged, name):
 		return // by two ways
@@ -68,10 +71,11 @@ func (l *loader) mergeOne(mf *mappingFile, into fragment, name string, at ast.No
 	l.used[full] = true
 	f, ms := parseFile(found.name, found.data, &l.problems)
 	if ms == nil {
+		l.unread[into.vendor] = true
 		return
 	}
 	l.merge(mf, fragment{vendor: into.vendor, file: f, members: ms, path: into.path})
-	mf.keep(f, ms, "a fragment", append(mf.fragmentKeys(), key{"merge", false, nil}))
+	mf.keep(f, ms, message.New("a-fragment"), append(mf.fragmentKeys(), key{"merge", false, nil}))
 }
 
 // fragments lists the fragments of a vendor's folder.

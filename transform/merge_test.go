@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"yiqiao/transform/message"
 )
 
 // loadFiles loads files of the pack acme, with goodSource and goodDevices
@@ -145,10 +147,10 @@ func TestLanguageProblems(t *testing.T) {
 		}
 		fmt.Fprintf(&got, "== %s\n", tt.name)
 		for _, p := range problems {
-			if p.File == "" || p.Line == 0 || p.Rule == "" || p.Text == "" {
+			if p.File == "" || p.Line == 0 || p.Rule == "" || p.Text(message.English) == "" || p.Text(message.Chinese) == "" {
 				t.Errorf("%s: a problem without place, rule or text: %+v", tt.name, p)
 			}
-			got.WriteString(p.Excerpt())
+			got.WriteString(p.Excerpt(message.English))
 		}
 		got.WriteString("\n")
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"yiqiao/transform/message"
 )
 
 // Place is a position in a file that a person wrote. Line and Col count from 1,
@@ -24,45 +26,63 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
-// Problem is one thing wrong with the files of a site. Loading reports all of
-// them at once.
+// Problem is one thing wrong with the files of a site: a message about a place.
+// Loading reports all of them at once.
 type Problem struct {
 	Place
-	Rule    string // a word to search for: "unknown-field"
-	Text    string // what is wrong, what was wanted
-	Hint    string // what to do: `did you mean "snapTime"?`
+	message.Message
 	Warning bool   // worth a look, but the rules can run
 	line    string // the text of the line, for the excerpt
 	width   int    // characters under the caret
 }
 
-func (p Problem) Error() string {
-	s := p.Place.String() + ": " + p.Text
-	if p.Hint != "" {
-		s += "; " + p.Hint
+// Problem is said in English where nobody asked for another language.
+func (p Problem) Error() string { return p.In(message.English) }
+
+// In is the problem in one line: place, what is wrong and was wanted, what to do.
+func (p Problem) In(l message.Language) string {
+	s := p.Place.String() + ": " + p.Message.In(l)
+	if h := p.Hint(l); h != "" {
+		s += map[message.Language]string{message.English: "; ", message.Chinese: "；"}[l] + h
 	}
 	return s
 }
 
+// Text is what is wrong, without its place and what to do.
+func (p Problem) Text(l message.Language) string { return p.Message.In(l) }
+
 // Excerpt is the message with the line it is about and a caret under the part.
-func (p Problem) Excerpt() string {
+func (p Problem) Excerpt(l message.Language) string {
 	var b strings.Builder
 	kind := ""
 	if p.Warning {
-		kind = "warning: "
+		kind = map[message.Language]string{message.English: "warning: ", message.Chinese: "警告："}[l]
 	}
-	fmt.Fprintf(&b, "%s: %s%s [%s]\n", p.Place, kind, p.Text, p.Rule)
+	fmt.Fprintf(&b, "%s: %s%s [%s]\n", p.Place, kind, p.Text(l), p.Rule)
 	if p.line != "" {
 		number := fmt.Sprint(p.Line)
 		fmt.Fprintf(&b, " %s | %s\n", number, strings.TrimRight(p.line, " \r"))
 		if p.Col > 0 {
-			fmt.Fprintf(&b, " %s | %s%s\n", strings.Repeat(" ", len(number)), blank(p.line, p.Col-1), strings.Repeat("^", max(p.width, 1)))
+			fmt.Fprintf(&b, " %s | %s%s\n", strings.Repeat(" ", len(number)), blank(p.line, p.Col-1), strings.Repeat("^", p.columns()))
 		}
 	}
-	if p.Hint != "" {
-		fmt.Fprintf(&b, "   = %s\n", p.Hint)
+	if h := p.Hint(l); h != "" {
+		fmt.Fprintf(&b, "   = %s\n", h)
 	}
 	return b.String()
+}
+
+// columns is how wide the caret is on a terminal, as blank counts.
+func (p Problem) columns() int {
+	n := 0
+	for i, r := range []rune(p.line) {
+		if i >= p.Col-1 && i < p.Col-1+p.width {
+			if n++; r >= 0x1100 {
+				n++
+			}
+		}
+	}
+	return max(n, 1)
 }
 
 // blank is as wide on a terminal as the first n characters of line: a Chinese
@@ -102,19 +122,21 @@ func (ps Problems) Errors() Problems {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Warning })
 }
 
-func (ps Problems) sort() {
+// Sort puts the problems of a file in the order of its lines, the files in that
+// of their names.
+func (ps Problems) Sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return strings.Compare(fmt.Sprintf("%s\x00%06d%06d", a.File, a.Line, a.Col), fmt.Sprintf("%s\x00%06d%06d", b.File, b.Line, b.Col))
 	})
 }
 
 // didYouMean names the candidate nearest to what was written, if one is near.
-func didYouMean(got string, candidates []string) string {
+func didYouMean(got string, candidates []string) message.Message {
 	near := Nearest(got, candidates)
 	if len(near) == 0 {
-		return ""
+		return message.Message{}
 	}
-	return fmt.Sprintf("did you mean %q?", near[0])
+	return message.New("did-you-mean", near[0])
 }
 
 // Nearest are the candidates that come near to what was written, the nearest
@@ -133,21 +155,21 @@ func Nearest(got string, candidates []string) []string {
 	return near
 }
 
-// DidYouMean is a hint at the candidate that was probably meant; empty if none
-// comes near.
-func DidYouMean(got string, candidates []string) string { return didYouMean(got, candidates) }
-
 // hint is didYouMean, or else the whole list where it is short.
-func hint(got string, candidates []string) string {
+func hint(got string, candidates []string) message.Message {
 	candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
-	if s := didYouMean(got, candidates); s != "" {
-		return s
+	if m := didYouMean(got, candidates); m.Rule != "" {
+		return m
 	}
 	if len(candidates) > 0 && len(candidates) <= 24 {
-		return "there are: " + strings.Join(candidates, ", ")
+		return message.New("there-are", candidates)
 	}
-	return ""
+	return message.Message{}
 }
+
+// Nearby names the candidate that was probably meant; it says nothing if none
+// comes near.
+func Nearby(got string, candidates []string) message.Message { return didYouMean(got, candidates) }
 
 // distance counts the edits (a swap of neighbours is one) from a to b.
 func distance(a, b string) int {

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -61,7 +62,7 @@ func (p *Proposal) Open() []*spec.Field {
 func Propose(s Sample) (*Proposal, error) {
 	p := &proposer{sample: s, to: s.Catalogue.Interface(s.To), out: &Proposal{}, used: map[*leaf]bool{}}
 	if p.to == nil {
-		return nil, fmt.Errorf("the standard has no interface %q; %s", s.To, hint(s.To, s.Catalogue.Names()))
+		return nil, NoInterface(s.To, s.Catalogue)
 	}
 	if err := p.read(); err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (p *proposer) read() error {
 		return err
 	}
 	if ev.Kind == event.JSON && !strings.ContainsAny(string(ev.Doc[:1]), "{[") {
-		return fmt.Errorf("the body is neither JSON, XML nor multipart: it begins with %q", ev.Doc[:min(len(ev.Doc), 24)])
+		return message.New("no-known-body", string(ev.Doc[:min(len(ev.Doc), 24)]))
 	}
 	if p.sample.Source == nil && ev.Kind != event.JSON {
 		if root, ok := onlyMember(ev.Doc); ok && isXML(ev) {
@@ -272,4 +273,10 @@ func (p *proposer) place(steps []leafStep) string {
 		return chain("it.outer", steps[len(outer):])
 	}
 	return chain("event", steps)
+}
+
+// NoInterface says that the standard has no interface of a name, and what was
+// probably meant.
+func NoInterface(name string, c *spec.Catalogue) message.Message {
+	return message.New("no-interface", name, hint(name, c.Names()))
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
+
+	"yiqiao/transform/message"
 )
 
 const siteDevices = "id,name,xqbm,zpjbm,mjxtbm,dzbm,ip,jd,wd,lx,fx\n"
@@ -61,7 +63,7 @@ func TestPropose(t *testing.T) {
 			rules, problems := loadProposal(p, s)
 			var found strings.Builder
 			for _, problem := range problems {
-				found.WriteString(problem.Excerpt())
+				found.WriteString(problem.Excerpt(message.English))
 				if problem.Rule != "unfilled" {
 					t.Errorf("the proposal has another problem than its marks: %v", problem)
 				}
@@ -152,10 +154,10 @@ func TestReplace(t *testing.T) {
 			t.Errorf("%s: a second time: got %s", tt.name, again)
 		}
 	}
-	if _, wrong := idCardNumber(inventedID(id, 1)); wrong != "" {
+	if _, wrong := idCardNumber(inventedID(id, 1)); wrong.Rule != "" {
 		t.Errorf("the number that stands for a valid one is none: %s", wrong)
 	}
-	if _, wrong := idCardNumber(inventedID(id[:17]+"?", 1)); wrong == "" {
+	if _, wrong := idCardNumber(inventedID(id[:17]+"?", 1)); wrong.Rule == "" {
 		t.Errorf("the number that stands for an invalid one is valid")
 	}
 }

@@ -2,9 +2,9 @@ package transform
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/asm/base64"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -97,7 +98,7 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 			r.trace.add(Step{What: "let", Name: l.name, Place: l.value.place, Expr: l.value.text, Value: value, OK: err == nil, Err: err})
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
+			return message.New("value-of", l.name, err)
 		}
 		r.env[l.name] = v
 	}
@@ -178,7 +179,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.trace.add(Step{What: "field", Name: prefix + f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
 	}
 	if err != nil {
-		return v, fmt.Errorf("%s%s (%s): %w%s", prefix, f.Name, f.Label, err, r.because(rule.value, f))
+		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
 	}
 	return v, nil
 }
@@ -192,7 +193,7 @@ func assign(f *spec.Field, out *spec.Value, v any) error {
 	case string:
 		*out = spec.Value{Kind: spec.Text, Text: v}
 		if f.Format == spec.GF005 && v != "" {
-			return fmt.Errorf("want a picture, got %s: write picture(…)", describe(v))
+			return message.New("picture-got-text", saidAs(v))
 		}
 	case int:
 		*out = spec.Value{Kind: numberKind(f), Text: strconv.Itoa(v)}
@@ -200,11 +201,11 @@ func assign(f *spec.Field, out *spec.Value, v any) error {
 		*out = spec.Value{Kind: numberKind(f), Text: strconv.FormatFloat(v, 'f', -1, 64)}
 	case *event.Blob:
 		if f.Format != spec.GF005 {
-			return fmt.Errorf("want a text, got %s", v)
+			return want("kind-text", v)
 		}
 		*out = spec.Value{Kind: spec.Picture, Data: v.Data, Raw: v.Raw}
 	default:
-		return fmt.Errorf("want a text, got %s", describe(v))
+		return want("kind-text", v)
 	}
 	return nil
 }
@@ -220,15 +221,15 @@ func numberKind(f *spec.Field) spec.Kind {
 // with the expression that is to blame.
 func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
-	var texts []string
+	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
 	res.Violations = append(res.Violations, r.violations...)
 	for _, v := range r.violations {
 		if v.Severity == spec.Warning && r.trace == nil {
 			continue // nobody would read it
 		}
-		text := v.Error() + r.blame(m, &v)
-		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text, Warning: v.Severity == spec.Warning})
+		text := r.blame(m, &v)
+		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text.In(message.English), Warning: v.Severity == spec.Warning})
 		if v.Severity != spec.Warning {
 			texts = append(texts, text)
 			onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
@@ -238,15 +239,27 @@ func (r *run) check(m *Mapping, res *Result) error {
 	case len(texts) == 0:
 		return nil
 	case onlyPictures:
-		return noPicture(strings.Join(texts, "; "))
+		return noPicture{violations{texts}}
 	}
-	return errors.New(strings.Join(texts, "; "))
+	return violations{texts}
 }
 
-// noPicture is a violation of nothing but that pictures are missing.
-type noPicture string
+// violations are what is wrong with a record.
+type violations struct{ of []message.Speaker }
 
-func (e noPicture) Error() string { return string(e) }
+func (e violations) In(l message.Language) string {
+	return message.List{Of: e.of, Separator: map[message.Language]string{message.English: "; ", message.Chinese: "；"}[l]}.In(l)
+}
+
+func (e violations) Error() string { return e.In(message.English) }
+
+// noPicture is a violation of nothing but that pictures are missing.
+type noPicture struct{ violations }
+
+// violation is one in both languages.
+func violation(v *spec.Violation) message.Both {
+	return message.Both{English: v.Error(), Chinese: v.Chinese()}
+}
 
 func fieldName(f *spec.Field) string {
 	if f == nil {
@@ -255,16 +268,55 @@ func fieldName(f *spec.Field) string {
 	return f.Name
 }
 
-// because names the expression behind a value, its place, and what it saw.
-func (r *run) because(e *expression, f *spec.Field) string {
-	s := fmt.Sprintf(" [%s at %s", e.text, e.place)
-	if saw := r.saw(e, f); saw != "" {
-		s += "; " + saw
+// because names the expression behind a value, its place, and what it saw. What
+// an error of the expression itself says already is not said twice.
+func (r *run) because(e *expression, f *spec.Field, err error) message.Message {
+	more := slices.Clone(r.missed)
+	if saw := r.seen(e, f); len(saw.Of) > 0 {
+		more = append([]message.Speaker{saw}, more...)
 	}
-	for _, m := range r.missed {
-		s += "; " + m
+	if m, ok := err.(message.Message); ok && m.Rule == "expression-at" {
+		if len(more) == 0 {
+			return message.Message{}
+		}
+		return message.New("saw-only", message.List{Of: more, Separator: "; "})
 	}
-	return s + "]"
+	var also message.List
+	for _, m := range more {
+		also.Of = append(also.Of, message.New("also", m))
+	}
+	return message.New("blame", e.said(), e.place, also)
+}
+
+// empty says why a value that must be there is not: what the expression saw,
+// and which row of a table lacks what.
+func (r *run) empty(v *spec.Violation, e *expression) message.Message {
+	name := message.New("field", v.Field.Name, v.Field.Label)
+	if v.Path != "" {
+		name = message.New("field", v.Path, v.Field.Label)
+	}
+	var saw, reason message.List
+	for i := range e.uses {
+		u := &e.uses[i]
+		switch v2 := r.use(u); {
+		case u.root == rootDevice && v2 == nil:
+			saw.Of = append(saw.Of, message.New("row-lacks", r.deviceID, r.source.devices.File, u.key))
+		case !e.single || v2 != nil:
+			saw.Of = append(saw.Of, r.sawUse(e, u, v.Field))
+		}
+	}
+	saw.Of = append(saw.Of, r.missed...)
+	if saw.Separator = ", "; len(saw.Of) > 0 {
+		saw = message.List{Of: []message.Speaker{message.New("because-of", saw)}}
+	}
+	if v.Because.English != "" {
+		reason.Of = []message.Speaker{message.New("also", message.Both(v.Because))}
+	}
+	text := e.said()
+	if strings.ContainsAny(text, " ") {
+		text = "`" + text + "`" // it is plain where it ends
+	}
+	return message.New("field-empty", name, text, saw, reason, e.place)
 }
 
 // write writes the fields that are there, in the standard's order.
@@ -314,7 +366,7 @@ func (r *run) identify(m *Mapping, rec *Record, element int) error {
 	} else {
 		v, err := r.eval(m.distinct)
 		if err != nil {
-			return fmt.Errorf("distinct: %w", err)
+			return message.New("distinct-error", err)
 		}
 		s, ok := asText(v)
 		if !ok {

@@ -56,7 +56,7 @@ func inventedID(v string, n int) string {
 	for day := 1; ; day++ {
 		id := fmt.Sprintf("999999199001%02d%03d", day, n%1000)
 		check := idCheckDigit(id)
-		if wrong != "" {
+		if wrong.Rule != "" {
 			return id + string('0'+(check-'0'+1)%10)
 		}
 		if (check == 'X') == (v[17] == 'X') || day == 28 {

@@ -1,16 +1,17 @@
 package transform
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"yiqiao/transform/event"
+	"yiqiao/transform/message"
 )
 
 // Source is a compiled vendor protocol: where it posts, which device it is,
@@ -23,7 +24,9 @@ type Source struct {
 	place     Place
 	unwrap    []string
 	deviceIDs []*expression
-	devices   *Table // nil: the source has no device table
+	devices   *Table    // nil: the source has no device table
+	listenAt  []Problem // where each route stands
+	deviceAt  Place     // of the first of deviceIDs
 	zone      zone
 	otherwise string // why events without a mapping are ignored; empty: they are dead letters
 	answers   []answer
@@ -90,7 +93,7 @@ func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilde
 	if ms == nil {
 		return b
 	}
-	f.read(ms, "a source", []key{
+	f.read(ms, message.New("a-source"), []key{
 		{"title", true, func(n ast.Node) { s.Title, _ = f.text(n, "title") }},
 		{"listen", true, b.listen},
 		{"unwrap", false, func(n ast.Node) { s.unwrap = b.texts(n, "unwrap") }},
@@ -124,10 +127,14 @@ func (b *sourceBuilder) listen(n ast.Node) {
 		method, path, ok := strings.Cut(s, " ")
 		path = strings.TrimSpace(path)
 		if !ok || !slices.Contains([]string{"GET", "POST", "PUT"}, method) || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/-/") {
-			b.at(e.GetToken(), "route", fmt.Sprintf("want a method and a path, got %q", s), `write for example "POST /vendor/{device}"`)
+			b.at(e.GetToken(), message.New("route", s))
 			continue
 		}
 		b.source.Routes = append(b.source.Routes, Route{method, path})
+		at := Problem{}
+		b.point(&at, e.GetToken())
+		at.line = b.lines[at.Line-1]
+		b.source.listenAt = append(b.source.listenAt, at)
 	}
 }
 
@@ -138,19 +145,22 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 		{"table", false, func(n ast.Node) {
 			b.table, named = b.text(n, "device.table")
 			if _, ok := l.tables[b.table]; !ok {
-				b.at(n.GetToken(), "unknown-table", fmt.Sprintf("there is no table %q", b.table), hint(b.table, keys(l.tables)))
+				b.at(n.GetToken(), message.New("unknown-table", b.table, hint(b.table, keys(l.tables))))
 			}
 		}},
 		{"from", true, func(n ast.Node) { ids = b.elements(n) }},
 	})
 	if _, ok := l.tables[b.table]; !ok && !named {
-		b.at(n.GetToken(), "unknown-table", fmt.Sprintf("there is no table %q", b.table), "name it in yiqiao.yaml: tables: {"+b.table+": tables/"+b.table+".csv}")
+		b.at(tokenOf(n), message.New("no-device-table", b.table))
 	}
 	b.source.devices = l.tables[b.table]
 	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
-		b.at(n.GetToken(), "device-table", fmt.Sprintf("table %s (%s) does not tell devices apart: want one key column and no row of \"*\"", t.Name, t.File), "an unknown device would become that one")
+		b.at(tokenOf(n), message.New("device-table", t.Name, t.File))
 	}
-	for _, id := range ids {
+	for i, id := range ids {
+		if at := id.GetToken().Position; i == 0 {
+			b.source.deviceAt = Place{b.name, at.Line, at.Column}
+		}
 		if c, ok := b.code(id, "device.from"); ok {
 			b.source.deviceIDs = append(b.source.deviceIDs, b.scope.compile(c))
 		}
@@ -161,9 +171,9 @@ func (b *sourceBuilder) time(n ast.Node) {
 	b.read(b.members(n, "time"), "time", []key{
 		{"zone", false, func(n ast.Node) {
 			s, _ := b.text(n, "time.zone")
-			loc, err := parseZone(s)
-			if err != nil {
-				b.at(n.GetToken(), "zone", err.Error(), "")
+			loc, ok := parseZone(s)
+			if !ok {
+				b.at(n.GetToken(), message.New("zone", s))
 				return
 			}
 			b.source.zone.source = loc
@@ -172,7 +182,7 @@ func (b *sourceBuilder) time(n ast.Node) {
 			s, _ := b.text(n, "time.correct")
 			d, err := time.ParseDuration(s)
 			if err != nil {
-				b.at(n.GetToken(), "duration", fmt.Sprintf("want a duration like -9m or 30s, got %q", s), "")
+				b.at(n.GetToken(), message.New("duration", s))
 			}
 			b.source.zone.correct = d
 		}},
@@ -188,7 +198,7 @@ func (b *sourceBuilder) otherwise(n ast.Node) {
 func (b *sourceBuilder) answers(n ast.Node) {
 	for _, e := range b.elements(n) {
 		a := answer{status: 200}
-		b.read(b.members(e, "an answer"), "an answer", []key{
+		b.read(b.members(e, message.New("an-answer")), message.New("an-answer"), []key{
 			{"for", false, func(n ast.Node) { b.answerFor(&a, n) }},
 			{"when", false, func(n ast.Node) {
 				if c, ok := b.code(n, "when"); ok {
@@ -199,7 +209,7 @@ func (b *sourceBuilder) answers(n ast.Node) {
 				s, _ := b.text(n, "status")
 				code, err := strconv.Atoi(s)
 				if err != nil || code < 100 || code > 599 {
-					b.at(n.GetToken(), "status", fmt.Sprintf("want an HTTP status like 200, got %q", s), "")
+					b.at(n.GetToken(), message.New("status", s))
 				}
 				a.status = code
 			}},
@@ -226,7 +236,7 @@ func (b *sourceBuilder) answerFor(a *answer, n ast.Node) {
 			for _, o := range outcomes {
 				names = append(names, string(o))
 			}
-			b.at(n.GetToken(), "outcome", fmt.Sprintf("unknown outcome %q", s), hint(s, names))
+			b.at(n.GetToken(), message.New("outcome", s, hint(s, names)))
 		}
 		a.outcomes = append(a.outcomes, Outcome(s))
 	}
@@ -247,7 +257,7 @@ func (b *sourceBuilder) answerBody(a *answer, n ast.Node) {
 		}
 		source, behind, closed := strings.Cut(after, "}")
 		if !closed {
-			c.problem(0, 1, Problem{Rule: "answer", Text: "${ without }"})
+			c.problem(utf8.RuneCountInString(c.text)-utf8.RuneCountInString(after)-2, 2, message.New("answer"))
 			return
 		}
 		inner := c

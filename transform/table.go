@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"math/bits"
 	"path"
@@ -15,7 +14,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"yiqiao/transform/message"
 )
 
 // Table is a table of the site: devices, people. A row is found by its key
@@ -134,13 +136,13 @@ func (t *Table) readCSV(data []byte, ps *Problems) {
 	f := &file{name: t.File, problems: ps}
 	if bytes.IndexByte(data, 0) >= 0 {
 		// A workbook (.xlsx), or Excel's "Unicode text".
-		f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
+		f.add(Problem{Place: Place{f.name, 1, 1}, Message: message.New("table-encoding")})
 		return
 	}
 	if !utf8.Valid(data) {
 		text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
 		if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
-			f.add(Problem{Rule: "encoding", Text: "the table is neither UTF-8 nor GBK", Hint: "in Excel, save it as \"CSV UTF-8\""})
+			f.add(Problem{Place: Place{f.name, 1, 1}, Message: message.New("table-encoding")})
 			return
 		}
 		data = text
@@ -166,52 +168,87 @@ func (t *Table) read(f *file, data []byte) {
 		}
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
-			f.add(Problem{Place: Place{f.name, parse.Line, parse.Column}, Rule: "csv", Text: "unreadable CSV: " + parse.Err.Error()})
+			p := Problem{Place: Place{f.name, parse.Line, max(1, parse.Column)}, Message: message.New("csv", parse.Err)}
+			if errors.Is(parse.Err, csv.ErrQuote) || errors.Is(parse.Err, csv.ErrBareQuote) {
+				p.Message = message.New("csv-quote")
+				p.Place = Place{f.name, parse.StartLine, 1}
+			}
+			f.add(p)
 			return
 		}
 		if err != nil {
-			f.add(Problem{Rule: "csv", Text: "unreadable CSV: " + err.Error()})
+			f.add(Problem{Place: Place{f.name, 1, 1}, Message: message.New("csv", err)})
 			return
 		}
-		line, _ := r.FieldPos(0)
+		row := line{cells: cells}
+		row.number, _ = r.FieldPos(0)
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
+		row.at = func(i int) Problem {
+			number, col := r.FieldPos(i)
+			return f.cell(number, col, cells[i])
+		}
 		if t.Columns == nil {
-			t.header(f, line, cells)
+			t.header(f, row)
 			continue
 		}
 		if strings.Join(cells, "") != "" {
-			t.add(f, line, cells, seen)
+			t.add(f, row, seen)
 		}
 	}
 	if t.Columns == nil {
-		f.add(Problem{Place: Place{f.name, 1, 1}, Rule: "csv", Text: "the table is empty", Hint: "its first line names the columns: id,name,…"})
+		f.add(Problem{Place: Place{f.name, 1, 1}, Message: message.New("csv-empty")})
 	}
 }
 
-func (t *Table) header(f *file, line int, cells []string) {
-	for i, c := range cells {
-		if c == "" && i < len(cells)-1 || slices.Contains(cells[:i], c) {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("column %d: want a name of its own, got %q", i+1, c)})
+// line is one row as it stands in a file: its cells, and where each of them
+// stands.
+type line struct {
+	cells  []string
+	number int
+	at     func(cell int) Problem
+}
+
+// problem adds a problem about a cell.
+func (l line) problem(f *file, cell int, m message.Message) {
+	p := l.at(cell)
+	p.Message = m
+	f.add(p)
+}
+
+// cell is where a CSV cell stands; col counts bytes from 1.
+func (f *file) cell(number, col int, text string) Problem {
+	p := Problem{Place: Place{f.name, number, col}, width: utf8.RuneCountInString(text)}
+	if number <= len(f.lines) {
+		before := f.lines[number-1][:min(col-1, len(f.lines[number-1]))]
+		p.Col = utf8.RuneCountInString(before) + 1
+	}
+	return p
+}
+
+func (t *Table) header(f *file, l line) {
+	for i, c := range l.cells {
+		if c == "" && i < len(l.cells)-1 || slices.Contains(l.cells[:i], c) {
+			l.problem(f, i, message.New("csv-column", i+1, c))
 		}
 	}
-	t.setColumns(f, line, cells)
+	t.setColumns(f, l, l.cells)
 }
 
 // setColumns finds the key columns. A table whose key is wrong has no rows.
-func (t *Table) setColumns(f *file, line int, columns []string) {
+func (t *Table) setColumns(f *file, l line, columns []string) {
 	t.Columns = columns
 	if len(t.Key) == 0 {
 		t.Key = columns[:1]
 	}
 	if len(t.Key) > maxKeys {
-		f.add(Problem{Place: Place{f.name, line, 1}, Rule: "table-key", Text: fmt.Sprintf("table %s: want at most %d key columns, got %d", t.Name, maxKeys, len(t.Key))})
+		l.problem(f, 0, message.New("table-keys", t.Name, maxKeys, len(t.Key)))
 	}
 	for n, k := range t.Key {
 		i := slices.Index(columns, k)
 		if i < 0 || slices.Contains(t.Key[:n], k) {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "table-key", Text: fmt.Sprintf("table %s: the key column %q is not among its columns, or named twice", t.Name, k), Hint: hint(k, columns)})
+			l.problem(f, 0, message.New("table-key-column", t.Name, k, hint(k, columns)))
 			continue
 		}
 		t.keys = append(t.keys, i)
@@ -219,15 +256,16 @@ func (t *Table) setColumns(f *file, line int, columns []string) {
 }
 
 // add adds a row; cells are parallel to the columns or fewer.
-func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
+func (t *Table) add(f *file, l line, seen map[string]int) {
+	cells := l.cells
 	if len(cells) > len(t.Columns) {
-		f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("the row has %d cells, the table %d columns", len(cells), len(t.Columns)), Hint: "a cell that holds a comma stands in double quotes"})
+		l.problem(f, len(t.Columns), message.New("csv-cells", len(cells), len(t.Columns)))
 		return
 	}
 	row := Row{}
 	for i, c := range cells {
 		if excelNumber.MatchString(c) {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "excel-number", Text: fmt.Sprintf("column %q holds %q: Excel took a code for a number and lost its digits", t.Columns[i], c), Hint: "format the column as text (文本) and enter the code again"})
+			l.problem(f, i, message.New("excel-number", t.Columns[i], c))
 		}
 		if c != "" {
 			row[t.Columns[i]] = c
@@ -239,7 +277,7 @@ func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 	keys := []string{""}
 	for n, i := range t.keys {
 		if i >= len(cells) || cells[i] == "" {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "csv", Text: fmt.Sprintf("the row has no %s", t.Columns[i])})
+			l.problem(f, min(i, len(cells)-1), message.New("csv-key", t.Columns[i]))
 			return
 		}
 		keys = combine(keys, strings.Split(cells[i], "|"), n > 0)
@@ -247,11 +285,11 @@ func (t *Table) add(f *file, line int, cells []string, seen map[string]int) {
 	t.count++
 	for _, name := range keys {
 		id := strings.ToLower(name)
-		if other, ok := seen[id]; ok && other != line {
-			f.add(Problem{Place: Place{f.name, line, 1}, Rule: "duplicate-id", Text: fmt.Sprintf("%s %q stands in line %d already", strings.Join(t.Key, ", "), strings.ReplaceAll(id, keyGlue, ", "), other)})
+		if other, ok := seen[id]; ok && other != l.number {
+			l.problem(f, t.keys[0], message.New("duplicate-id", t.Key, strings.ReplaceAll(id, keyGlue, ", "), other))
 			continue
 		}
-		seen[id] = line
+		seen[id] = l.number
 		t.rows[id] = &tableRow{name, row}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
@@ -290,13 +328,13 @@ func (t *Table) readYAML(data []byte, ps *Problems) {
 	}
 	list, ok := root.(*ast.SequenceNode)
 	if !ok || len(list.Values) == 0 {
-		f.at(root.GetToken(), "yaml", "want a list of rows, got "+nodeKind(root), "write for example \"- {id: cam-1, name: 东门}\"")
+		f.at(tokenOf(root), message.New("table-rows", nodeKind(root)))
 		return
 	}
 	var columns []string
 	rows := make([][]member, len(list.Values))
 	for i, n := range list.Values {
-		rows[i] = f.members(n, "a row")
+		rows[i] = f.members(n, message.New("a-row"))
 		for _, m := range rows[i] {
 			if !slices.Contains(columns, m.key) {
 				columns = append(columns, m.key)
@@ -306,15 +344,34 @@ func (t *Table) readYAML(data []byte, ps *Problems) {
 	if len(columns) == 0 {
 		return // told by members
 	}
-	t.setColumns(f, list.Values[0].GetToken().Position.Line, columns)
+	t.setColumns(f, yamlLine(f, list.Values[0]), columns)
 	seen := map[string]int{}
 	for i, row := range rows {
-		cells := make([]string, len(columns))
+		l := yamlLine(f, list.Values[i])
+		l.cells = make([]string, len(columns))
+		places := make([]*token.Token, len(columns))
 		for _, m := range row {
 			if _, null := m.value.(*ast.NullNode); !null {
-				cells[slices.Index(columns, m.key)], _ = f.text(m.value, m.key)
+				c := slices.Index(columns, m.key)
+				l.cells[c], _ = f.text(m.value, m.key)
+				places[c] = m.value.GetToken()
 			}
 		}
-		t.add(f, list.Values[i].GetToken().Position.Line, cells, seen)
+		begin := l.at
+		l.at = func(cell int) Problem {
+			p := begin(0)
+			if cell < len(places) && places[cell] != nil {
+				f.point(&p, places[cell])
+			}
+			return p
+		}
+		t.add(f, l, seen)
 	}
+}
+
+// yamlLine is a row of a YAML table without its cells.
+func yamlLine(f *file, n ast.Node) line {
+	var p Problem
+	f.point(&p, tokenOf(n))
+	return line{number: p.Line, at: func(int) Problem { return p }}
 }

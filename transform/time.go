@@ -1,10 +1,11 @@
 package transform
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"yiqiao/transform/message"
 )
 
 // The layouts of the standard: GF003 and GF004.
@@ -49,7 +50,7 @@ func (z zone) parse(v any, layouts []string) (time.Time, error) {
 	case time.Time:
 		return v, nil
 	}
-	return time.Time{}, fmt.Errorf("want a time, got %s", describe(v))
+	return time.Time{}, want("a-time", v)
 }
 
 func (z zone) parseText(s string, layouts []string) (time.Time, error) {
@@ -59,7 +60,7 @@ func (z zone) parseText(s string, layouts []string) (time.Time, error) {
 		}
 	}
 	if len(layouts) > 0 {
-		return time.Time{}, fmt.Errorf("want a time like %s, got %q", strings.Join(layouts, " or "), s)
+		return time.Time{}, message.New("want-time-like", message.Choice(layouts), s)
 	}
 	if t, ok := z.parseISO(s); ok {
 		return t, nil
@@ -72,7 +73,7 @@ func (z zone) parseText(s string, layouts []string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("want a time, got %q", s)
+	return time.Time{}, want("a-time", s)
 }
 
 // parseISO reads yyyy-MM-dd and HH:mm:ss with T or a blank between, with or
@@ -148,13 +149,13 @@ func (z zone) parseDigits(s string) (time.Time, error) {
 		}
 		t, err := time.ParseInLocation(layout, s, z.source)
 		if err != nil {
-			return t, fmt.Errorf("want a time, got %q", s)
+			return t, want("a-time", s)
 		}
 		return t, nil
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("want a time, got %q", s)
+		return time.Time{}, want("a-time", s)
 	}
 	return epoch(n)
 }
@@ -164,7 +165,7 @@ func (z zone) parseDigits(s string) (time.Time, error) {
 func epoch(n int64) (time.Time, error) {
 	switch {
 	case n < 1e8:
-		return time.Time{}, fmt.Errorf("want a time, got the number %d", n)
+		return time.Time{}, want("a-time", int(n))
 	case n < 1e11:
 		return time.Unix(n, 0), nil
 	case n < 1e14:
@@ -172,7 +173,7 @@ func epoch(n int64) (time.Time, error) {
 	case n < 1e17:
 		return time.UnixMicro(n), nil
 	}
-	return time.Time{}, fmt.Errorf("want a time, got the number %d", n)
+	return time.Time{}, want("a-time", int(n))
 }
 
 // format writes t in a layout of the standard, in the records' zone.
@@ -191,15 +192,15 @@ func goLayout(l string) string {
 
 // parseZone reads "+08:00" or "Asia/Shanghai", which has had no summer time
 // since 1991.
-func parseZone(s string) (*time.Location, error) {
+func parseZone(s string) (zone *time.Location, ok bool) {
 	if s == "Asia/Shanghai" || s == "" {
 		s = "+08:00"
 	}
 	offset, local, ok := parseOffset(s)
 	if !ok || local {
-		return nil, fmt.Errorf("want an offset like +08:00, got %q", s)
+		return nil, false
 	}
-	return time.FixedZone(s, int(offset.Seconds())), nil
+	return time.FixedZone(s, int(offset.Seconds())), true
 }
 
 func calendar(year, month, day int) bool {

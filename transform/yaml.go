@@ -1,8 +1,11 @@
 package transform
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -10,6 +13,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"yiqiao/transform/message"
 )
 
 // file is one YAML file being read. It collects problems with their places.
@@ -17,6 +23,7 @@ type file struct {
 	name     string
 	lines    []string
 	problems *Problems
+	inside   *token.Token // where the keys with values begin that were read last
 }
 
 // member is one key of a mapping with its value.
@@ -24,6 +31,7 @@ type member struct {
 	key   string
 	keyAt *token.Token
 	value ast.Node
+	name  ast.Node
 }
 
 // parseFile returns the members of the file's top-level mapping.
@@ -32,40 +40,87 @@ func parseFile(name string, data []byte, problems *Problems) (*file, []member) {
 	if root == nil {
 		return f, nil
 	}
-	return f, f.members(root, "the file")
+	return f, f.members(root, message.New("the-file"))
 }
 
 // parseYAML returns the one document of a file; nil if that is told as a
 // problem.
 func parseYAML(name string, data []byte, problems *Problems) (*file, ast.Node) {
+	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
 	f := &file{name: name, lines: strings.Split(string(data), "\n"), problems: problems}
-	if !utf8.Valid(data) {
-		f.add(Problem{Place: Place{File: name}, Rule: "encoding", Text: "the file is not UTF-8", Hint: "save it as UTF-8"})
+	if bytes.HasPrefix(data, []byte("\xFF\xFE")) || bytes.HasPrefix(data, []byte("\xFE\xFF")) {
+		f.lines = nil
+		f.add(Problem{Place: Place{name, 1, 1}, Message: message.New("encoding-utf16")})
 		return f, nil
 	}
-	doc, err := ParseYAML(data)
+	if line, col := notUTF8(data); line > 0 {
+		f.wrongEncoding(data, Place{name, line, col})
+		return f, nil
+	}
+	if line := tooDeep(data); line > 0 {
+		f.add(Problem{Place: Place{name, line, 1}, Message: message.New("nested", maxNesting)})
+		return f, nil
+	}
+	doc, err := parse(data)
 	if err != nil {
 		f.yamlError(err)
 		return f, nil
 	}
-	if len(doc.Docs) != 1 || doc.Docs[0].Body == nil {
-		f.add(Problem{Place: Place{File: name, Line: 1, Col: 1}, Rule: "yaml", Text: fmt.Sprintf("want one YAML document, got %d", len(doc.Docs))})
+	if len(doc.Docs) == 1 && doc.Docs[0].Body == nil {
+		f.add(Problem{Place: Place{name, 1, 1}, Message: message.New("yaml-empty")})
+		return f, nil
+	}
+	if len(doc.Docs) != 1 {
+		p := Problem{Place: Place{name, 1, 1}, Message: message.New("yaml-documents", len(doc.Docs))}
+		if len(doc.Docs) > 1 && doc.Docs[1].Start != nil {
+			p.Line, p.width = doc.Docs[1].Start.Position.Line, len("---")
+		}
+		f.add(p)
 		return f, nil
 	}
 	return f, doc.Docs[0].Body
 }
 
-// ParseYAML parses a file that a person wrote. A panic of the library is an
+// wrongEncoding tells of a file that is not UTF-8; of one that is GBK, as which
+// it can be shown.
+func (f *file) wrongEncoding(data []byte, at Place) {
+	p := Problem{Place: at, Message: message.New("encoding"), width: 1}
+	if text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data); err == nil && !bytes.ContainsRune(text, utf8.RuneError) {
+		p.Message = message.New("encoding-gbk")
+		f.lines = strings.Split(string(text), "\n")
+	} else {
+		f.lines[at.Line-1] = strings.ToValidUTF8(f.lines[at.Line-1], "\uFFFD")
+	}
+	f.add(p)
+}
+
+// notUTF8 finds the first byte that is none of UTF-8; line 0: there is none.
+func notUTF8(data []byte) (line, col int) {
+	if utf8.Valid(data) {
+		return 0, 0
+	}
+	line, col = 1, 1
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		if col++; r == '\n' {
+			line, col = line+1, 1
+		}
+		data = data[size:]
+	}
+	return line, col
+}
+
+// parse parses what is not nested too deeply. A panic of the library is an
 // error like any other: no file ends the process.
-func ParseYAML(data []byte) (doc *ast.File, err error) {
+func parse(data []byte) (doc *ast.File, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("it makes no sense: %v", v)
 		}
 	}()
-	if line := tooDeep(data); line > 0 {
-		return nil, fmt.Errorf("line %d is nested more than %d deep", line, maxNesting)
-	}
 	return parser.ParseBytes(data, 0)
 }
 
@@ -101,26 +156,109 @@ func tooDeep(data []byte) int {
 	return 0
 }
 
+// yamlErrors are what the library says most, by a piece of it, and what it means.
+var yamlErrors = []struct{ says, rule string }{
+	{"found character '\t'", "yaml-tab"},
+	{"mapping value is not allowed", "yaml-colon"},
+	{"found an invalid key", "yaml-key"},
+	{"unexpected key name", "yaml-key"},
+	{"non-map value is specified", "yaml-key"},
+	{"value is not allowed in this context", "yaml-indent"},
+	{"block sequence entries are not allowed", "yaml-indent"},
+	{"implicit line break", "yaml-key"},
+	{"must be specified", "yaml-bracket"},
+	{"end token", "yaml-bracket"},
+	{"could not find '", "yaml-bracket"},
+	{"could not find flow map", "yaml-bracket"},
+	{"expected sequence element", "yaml-bracket"},
+	{"could not find end character of", "yaml-quote"},
+	{"anchor", "yaml-alias"},
+	{"alias", "yaml-alias"},
+	{"tag", "yaml-alias"},
+}
+
+var yamlDuplicate = regexp.MustCompile(`^mapping key ("(?:[^"\\]|\\.)*") already defined at \[(\d+):\d+\]$`)
+
 func (f *file) yamlError(err error) {
-	p := Problem{Place: Place{File: f.name}, Rule: "yaml", Text: "broken YAML: " + err.Error()}
+	p := Problem{Place: Place{f.name, 1, 1}, Message: message.New("yaml", err.Error())}
 	var y yaml.Error
 	if errors.As(err, &y) {
-		p.Text = "broken YAML: " + y.GetMessage()
+		p.Message = yamlMessage(y.GetMessage())
 		if t := y.GetToken(); t != nil && t.Position != nil {
-			p.Line, p.Col = t.Position.Line, t.Position.Column
-			p.width = utf8.RuneCountInString(t.Value)
-		}
-		if strings.Contains(p.Text, "already defined") {
-			p.Rule = "duplicate-key"
+			f.point(&p, t)
 		}
 	}
-	switch {
-	case strings.Contains(p.Text, "found character '\t'"):
-		p.Hint = "indent with spaces"
-	case strings.Contains(p.Text, "mapping value is not allowed"):
-		p.Hint = "what has a colon and a blank in it stands in single quotes: 'a ? b : c'"
+	f.refine(&p)
+	if p.Rule == "yaml-tab" || p.Line <= len(f.lines) && tabIndents(f.lines[p.Line-1]) {
+		p.Message = message.New("yaml-tab")
+		if i := strings.IndexByte(f.lines[min(p.Line, len(f.lines))-1], '\t'); i >= 0 {
+			p.Col, p.width = i+1, 1
+		}
 	}
 	f.add(p)
+}
+
+var openQuote = regexp.MustCompile(`^\s*(?:- )?[^\s"'#][^"'#]*:\s+"[^"]*$`)
+
+// refine moves a problem to what a person did: the library notices a quote
+// that is open lines later, and a line that is indented too far at the value
+// above it.
+func (f *file) refine(p *Problem) {
+	if p.Line > len(f.lines) || p.Rule == "duplicate-key" {
+		return
+	}
+	for i, line := range f.lines[:p.Line] {
+		if openQuote.MatchString(strings.TrimRight(line, " \r")) {
+			col := utf8.RuneCountInString(line[:strings.IndexByte(line, '"')]) + 1
+			*p = Problem{Place: Place{f.name, i + 1, col}, Message: message.New("yaml-quote"), width: 1}
+			return
+		}
+	}
+	line := f.lines[p.Line-1]
+	rest := string([]rune(line)[min(p.Col-1, utf8.RuneCountInString(line)):])
+	switch {
+	case p.Rule == "yaml-indent" && (strings.HasPrefix(rest, "}") || strings.HasPrefix(rest, "]")):
+		p.Message = message.New("yaml-bracket")
+	case p.Rule == "yaml-colon" && !strings.Contains(rest, ": "):
+		for i := p.Line; i < len(f.lines); i++ {
+			next := f.lines[i]
+			if text := strings.TrimLeft(next, " "); strings.TrimSpace(text) != "" {
+				*p = Problem{Place: Place{f.name, i + 1, len(next) - len(text) + 1}, Message: message.New("yaml-indent"), width: 1}
+				return
+			}
+		}
+	}
+}
+
+func yamlMessage(text string) message.Message {
+	if m := yamlDuplicate.FindStringSubmatch(text); m != nil {
+		key, _ := strconv.Unquote(m[1])
+		return message.New("duplicate-key", key, m[2])
+	}
+	for _, e := range yamlErrors {
+		if strings.Contains(text, e.says) {
+			return message.New(e.rule)
+		}
+	}
+	return message.New("yaml", text)
+}
+
+// tabIndents tells whether a line is indented by a tab.
+func tabIndents(line string) bool {
+	return strings.Contains(line[:len(line)-len(strings.TrimLeft(line, " \t"))], "\t")
+}
+
+// point puts a problem to a token.
+func (f *file) point(p *Problem, t *token.Token) {
+	p.Place = Place{f.name, max(1, t.Position.Line), max(1, t.Position.Column)}
+	first, _, _ := strings.Cut(t.Value, "\n")
+	p.width = utf8.RuneCountInString(first)
+	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
+		p.width += 2
+	}
+	if p.Line <= len(f.lines) {
+		p.width = min(p.width, max(1, utf8.RuneCountInString(f.lines[p.Line-1])-p.Col+1))
+	}
 }
 
 // add completes a problem with its line and keeps it.
@@ -135,20 +273,19 @@ func (f *file) add(p Problem) {
 }
 
 // at adds a problem about a token.
-func (f *file) at(t *token.Token, rule, text, hint string) {
-	p := Problem{Rule: rule, Text: text, Hint: hint}
+func (f *file) at(t *token.Token, m message.Message) {
+	p := Problem{Place: Place{f.name, 1, 1}, Message: m}
 	if t != nil && t.Position != nil {
-		p.Place = Place{f.name, t.Position.Line, t.Position.Column}
-		p.width = utf8.RuneCountInString(t.Value)
-		if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
-			p.width += 2
-		}
+		f.point(&p, t)
 	}
 	f.add(p)
 }
 
+// warn makes a warning of the problem just found.
+func (f *file) warn() { (*f.problems)[len(*f.problems)-1].Warning = true }
+
 // members returns the members of a mapping node in their order.
-func (f *file) members(n ast.Node, what string) []member {
+func (f *file) members(n ast.Node, what any) []member {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -156,14 +293,46 @@ func (f *file) members(n ast.Node, what string) []member {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	default:
-		f.at(n.GetToken(), "yaml", fmt.Sprintf("%s: want keys with values, got %s", what, nodeKind(n)), "")
+		f.wrongKind(n, "want-keys", what)
 		return nil
 	}
-	var ms []member
+	f.inside = tokenOf(n)
+	ms := []member{}
 	for _, v := range values {
-		ms = append(ms, member{scalarText(v.Key), v.Key.GetToken(), v.Value})
+		if nodeKind(v.Key).Rule == "alias" {
+			f.at(v.Key.GetToken(), message.New("yaml-alias"))
+			continue
+		}
+		ms = append(ms, member{scalarText(v.Key), v.Key.GetToken(), v.Value, v.Key})
 	}
 	return ms
+}
+
+// wrongKind tells that a node is of another kind than rule wants.
+func (f *file) wrongKind(n ast.Node, rule string, what any) {
+	kind := nodeKind(n)
+	m := message.New("want-text", what, kind)
+	switch {
+	case kind.Rule == "alias":
+		m = message.New("yaml-alias")
+	case rule == "want-keys":
+		m = message.New("want-keys", what, kind)
+	}
+	f.at(tokenOf(n), m)
+}
+
+// tokenOf is where a node begins. Keys with values begin at the first key: the
+// library's token of them is the first colon.
+func tokenOf(n ast.Node) *token.Token {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if len(n.Values) > 0 && n.Start.Value != "{" {
+			return n.Values[0].Key.GetToken()
+		}
+	case *ast.MappingValueNode:
+		return n.Key.GetToken()
+	}
+	return n.GetToken()
 }
 
 // elements returns the elements of a list; a single value counts as a list of
@@ -177,17 +346,21 @@ func (f *file) elements(n ast.Node) []ast.Node {
 
 // text returns a scalar's text. ok is false, and a problem reported, if the
 // node is none.
-func (f *file) text(n ast.Node, what string) (string, bool) {
+func (f *file) text(n ast.Node, what any) (string, bool) {
 	switch n.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.LiteralNode, *ast.InfinityNode, *ast.NanNode:
 		return scalarText(n), true
 	}
-	f.at(n.GetToken(), "yaml", fmt.Sprintf("%s: want a text, got %s", what, nodeKind(n)), "")
+	f.wrongKind(n, "want-text", what)
 	return "", false
 }
 
 // code returns a scalar as source code with the place of its first character.
-func (f *file) code(n ast.Node, what string) (code, bool) {
+func (f *file) code(n ast.Node, what any) (code, bool) {
+	if _, null := n.(*ast.NullNode); null {
+		f.at(n.GetToken(), message.New("empty-expression", what))
+		return code{}, false
+	}
 	s, ok := f.text(n, what)
 	if !ok {
 		return code{}, false
@@ -201,7 +374,7 @@ func (f *file) code(n ast.Node, what string) (code, bool) {
 			c.place.Col++
 		}
 	case *ast.LiteralNode:
-		c.block = true
+		c.block = strings.HasPrefix(n.Start.Value, "|")
 		c.place.Line = pos.Line + 1
 		if c.place.Line <= len(f.lines) {
 			line := f.lines[c.place.Line-1]
@@ -209,11 +382,11 @@ func (f *file) code(n ast.Node, what string) (code, bool) {
 		}
 	}
 	if strings.TrimSpace(c.text) == "" {
-		f.at(n.GetToken(), "empty-expression", what+": want an expression, got nothing", "")
+		f.at(n.GetToken(), message.New("empty-expression", what))
 		return code{}, false
 	}
 	if strings.HasPrefix(c.text, Mark) {
-		f.at(n.GetToken(), "unfilled", fmt.Sprintf("%s: %s still waits for an expression", what, Mark), "write one; the end of the file lists what the event holds")
+		f.at(n.GetToken(), message.New("unfilled", what, Mark))
 		return code{}, false
 	}
 	return c, true
@@ -224,24 +397,44 @@ type code struct {
 	file  *file
 	text  string
 	place Place
-	block bool // a block scalar: its lines are lines of the file
+	block bool // a literal block scalar: its lines are lines of the file
 }
 
 // problem adds a problem about width characters of the code from offset (in
 // characters).
-func (c code) problem(offset, width int, p Problem) {
-	p.Place = c.place
+func (c code) problem(offset, width int, m message.Message) {
+	c.file.add(Problem{Place: c.at(offset), Message: m, width: width})
+}
+
+// at is the place of the character at offset. A text that is not a literal block
+// may be folded: a line of the file ends where a blank stands in it.
+func (c code) at(offset int) Place {
+	p := c.place
 	for i, r := range []rune(c.text) {
-		if i == offset {
+		if i >= offset {
 			break
 		}
 		p.Col++
-		if r == '\n' && c.block {
+		switch {
+		case r == '\n' && c.block:
 			p.Line, p.Col = p.Line+1, c.place.Col
+		case (r == '\n' || r == ' ') && !c.block && c.file.ends(p):
+			p.Line++
+			for p.Line < len(c.file.lines) && strings.TrimSpace(c.file.lines[p.Line-1]) == "" {
+				p.Line++
+			}
+			if p.Line <= len(c.file.lines) {
+				line := c.file.lines[p.Line-1]
+				p.Col = len(line) - len(strings.TrimLeft(line, " ")) + 1
+			}
 		}
 	}
-	p.width = width
-	c.file.add(p)
+	return p
+}
+
+// ends tells whether nothing of a line stands before a place.
+func (f *file) ends(p Place) bool {
+	return p.Line < len(f.lines) && p.Col-1 > utf8.RuneCountInString(strings.TrimRight(f.lines[p.Line-1], " \r"))
 }
 
 func scalarText(n ast.Node) string {
@@ -256,18 +449,18 @@ func scalarText(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-func nodeKind(n ast.Node) string {
+func nodeKind(n ast.Node) message.Message {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
-		return "keys with values"
+		return message.New("keys")
 	case *ast.SequenceNode:
-		return "a list"
+		return message.New("list")
 	case *ast.NullNode:
-		return "nothing"
-	case *ast.AnchorNode, *ast.AliasNode:
-		return "an anchor or alias"
+		return message.New("nothing")
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		return message.New("alias")
 	}
-	return fmt.Sprintf("%q", scalarText(n))
+	return message.New("quoted", scalarText(n))
 }
 
 // A key is one key that a mapping may have. The reader runs in the order of
@@ -279,18 +472,22 @@ type key struct {
 }
 
 // read hands the members to their keys and reports unknown and missing ones.
-func (f *file) read(ms []member, what string, keys []key) {
+func (f *file) read(ms []member, what any, keys []key) {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.name
 	}
+	meant := map[string]bool{}
 	for _, m := range ms {
 		known := false
 		for _, k := range keys {
 			known = known || k.name == m.key
 		}
 		if !known {
-			f.at(m.keyAt, "unknown-key", fmt.Sprintf("unknown key %q of %s", m.key, what), hint(m.key, names))
+			f.at(m.keyAt, message.New("unknown-key", m.key, what, hint(m.key, names)))
+			if near := Nearest(m.key, names); len(near) > 0 {
+				meant[near[0]] = true // it is told once
+			}
 		}
 	}
 	for _, k := range keys {
@@ -301,29 +498,8 @@ func (f *file) read(ms []member, what string, keys []key) {
 				found = true
 			}
 		}
-		if k.required && !found {
-			p := Problem{Place: Place{f.name, 1, 0}, Rule: "missing-key", Text: fmt.Sprintf("%s has no key %q", what, k.name)}
-			if len(ms) > 0 && ms[0].keyAt.Position.Column > 1 { // it is not the file
-				p.Place = Place{f.name, ms[0].keyAt.Position.Line, ms[0].keyAt.Position.Column}
-			}
-			f.add(p)
+		if k.required && !found && !meant[k.name] {
+			f.at(f.inside, message.New("missing-key", what, k.name))
 		}
 	}
-}
-
-// ProblemAt makes a problem about width characters at a place of a file.
-func ProblemAt(name string, data []byte, line, col, width int) Problem {
-	p := Problem{Place: Place{name, line, col}, width: width}
-	if lines := strings.Split(string(data), "\n"); line > 0 && line <= len(lines) {
-		p.line = lines[line-1]
-	}
-	return p
-}
-
-// YAMLProblem makes a problem of an error of the YAML library.
-func YAMLProblem(name string, data []byte, err error) Problem {
-	var ps Problems
-	f := &file{name: name, lines: strings.Split(string(data), "\n"), problems: &ps}
-	f.yamlError(err)
-	return ps[0]
 }

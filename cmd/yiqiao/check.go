@@ -13,6 +13,7 @@ import (
 
 func runCheck(_ context.Context, io stdio, args []string) error {
 	f := flags("check")
+	languageFlag(f, &io)
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are checked")
 	words, err := parse(f, args)
 	if err != nil {
@@ -28,9 +29,9 @@ func runCheck(_ context.Context, io stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	printProblems(io.out, problems)
-	if n := len(problems.Errors()); n > 0 {
-		fmt.Fprintln(io.out, count(n, "problem"))
+	io.problems(io.out, problems)
+	if len(problems.Errors()) > 0 {
+		fmt.Fprintln(io.out, io.told(problems))
 		return errFindings
 	}
 	mappings, sources := 0, 0
@@ -74,6 +75,9 @@ func loadRules(dir string, whole bool) (*transform.Rules, transform.Problems, er
 		return g.Rules, problems, nil
 	}
 	cfg, problems := proxy.ReadConfig(site.Dir)
+	if len(problems.Errors()) > 0 {
+		return nil, problems, nil // which sources and tables there are is in doubt
+	}
 	rules, more := site.LoadRules(cfg)
 	return rules, append(problems, more...), nil
 }

@@ -10,12 +10,15 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"yiqiao/transform/message"
 )
 
 // stdio is where a command reads and writes, so that tests run it in-process.
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
+	lang     *message.Language // nil: the environment's; see languageFlag
 }
 
 // Exit codes: 0 all well, 1 the command found something or could not do its
@@ -112,7 +115,7 @@ func help(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %s\n             %s\n", strings.TrimRight(fmt.Sprintf("yiqiao %-9s %s", c.name, c.args), " "), c.short)
 	}
-	fmt.Fprintf(w, "\nyiqiao COMMAND -h explains a command's flags.\n")
+	fmt.Fprintf(w, "\nyiqiao COMMAND -h explains a command's flags.\n-lang zh: problems and refusals in Chinese, as with LANG=zh_CN.UTF-8. 用中文说明问题：加 -lang zh。\n")
 }
 
 // flags makes a flag set that prints nothing by itself: parse tells what is

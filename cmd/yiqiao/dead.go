@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"yiqiao/proxy"
+	"yiqiao/transform/message"
 )
 
 func runDead(ctx context.Context, std stdio, args []string) error {
 	f := flags("dead")
+	languageFlag(f, &std)
 	dir := f.String("site", ".", "folder of the site whose daemon is asked")
 	base := f.String("url", "", "address of the daemon's admin listener, instead of the site's")
 	filter := url.Values{}
@@ -58,6 +60,7 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.lang = std.language()
 	verb, ids := words[0], words[1:]
 	if verb == "import" {
 		return a.importEvents(ctx, std, ids, *again)
@@ -106,6 +109,7 @@ func runDead(ctx context.Context, std stdio, args []string) error {
 type adminClient struct {
 	base string
 	http *http.Client
+	lang message.Language // of reasons
 }
 
 func newAdminClient(dir, base string) (*adminClient, error) {
@@ -120,7 +124,7 @@ func newAdminClient(dir, base string) (*adminClient, error) {
 		}
 		base = "http://" + addr
 	}
-	return &adminClient{strings.TrimRight(base, "/"), &http.Client{Timeout: 30 * time.Second}}, nil
+	return &adminClient{base: strings.TrimRight(base, "/"), http: &http.Client{Timeout: 30 * time.Second}}, nil
 }
 
 // call asks the daemon and decodes its answer into v, which may be nil.
@@ -138,6 +142,7 @@ func (a *adminClient) ask(ctx context.Context, method, path string, send []byte)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept-Language", a.lang.String())
 	resp, err := a.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("the daemon does not answer; is it running with this site? %w", err)
@@ -213,10 +218,18 @@ func (a *adminClient) summarizeDead(ctx context.Context, w io.Writer, filter url
 	total := 0
 	for _, s := range list {
 		total += s.Count
-		fmt.Fprintf(w, "%6d  %-15s %s %s  (%s … %s)\n        %s\n", s.Count, s.Class, s.Source, s.Device, s.Oldest.Local().Format(time.DateTime), s.Newest.Local().Format(time.DateTime), s.Sample)
+		fmt.Fprintf(w, "%6d  %-15s %s %s  (%s … %s)\n        %s\n", s.Count, s.Class, s.Source, s.Device, s.Oldest.Local().Format(time.DateTime), s.Newest.Local().Format(time.DateTime), a.reason(s.Sample, s.Chinese))
 	}
 	fmt.Fprintln(w, count(total, "dead letter"))
 	return nil
+}
+
+// reason is why, in the language of who asked; not every reason has two.
+func (a *adminClient) reason(english, chinese string) string {
+	if a.lang == message.Chinese && chinese != "" {
+		return chinese
+	}
+	return english
 }
 
 func (a *adminClient) printDead(ctx context.Context, w io.Writer, filter url.Values) error {
@@ -225,7 +238,7 @@ func (a *adminClient) printDead(ctx context.Context, w io.Writer, filter url.Val
 		return err
 	}
 	for _, d := range list {
-		fmt.Fprintf(w, "%s  %s  %-14s %s %s\n    %s\n", d.ID, d.Admitted.Local().Format(time.DateTime), d.Class, d.Source, d.Device, d.Reason)
+		fmt.Fprintf(w, "%s  %s  %-14s %s %s\n    %s\n", d.ID, d.Admitted.Local().Format(time.DateTime), d.Class, d.Source, d.Device, a.reason(d.Reason, d.Chinese))
 	}
 	fmt.Fprintln(w, count(len(list), "dead letter"))
 	return nil
@@ -242,7 +255,7 @@ func (a *adminClient) showDead(ctx context.Context, w io.Writer, id string) erro
 	if err := a.call(ctx, "GET", "/-/dead/"+url.PathEscape(id), &o); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s  %s  %s\n%s: %s\nrules %s, mapping %s, attempts %d\nrequest %s\n", o.ID, o.Admitted.Local().Format(time.DateTime), o.Device, o.Class, o.Reason, o.Generation, o.Mapping, o.Attempts, o.Request)
+	fmt.Fprintf(w, "%s  %s  %s\n%s: %s\nrules %s, mapping %s, attempts %d\nrequest %s\n", o.ID, o.Admitted.Local().Format(time.DateTime), o.Device, o.Class, a.reason(o.Reason, o.Chinese), o.Generation, o.Mapping, o.Attempts, o.Request)
 	if o.Record != "" {
 		fmt.Fprintf(w, "record %s\n", o.Record)
 	}
@@ -326,7 +339,7 @@ func (a *adminClient) retryDead(ctx context.Context, std stdio, ids []string) er
 		}
 		if r.Outcome == "" {
 			still++
-			fmt.Fprintf(std.out, "%s still dead: %s\n", id, r.Reason)
+			fmt.Fprintf(std.out, "%s still dead: %s\n", id, a.reason(r.Reason, r.Chinese))
 			return nil
 		}
 		outcomes[r.Outcome]++

@@ -98,7 +98,7 @@ func (d *demo) start(ctx context.Context) error {
 		}
 	}
 	var problems bytes.Buffer
-	site, g, err := loadSite(d.dir, &problems)
+	site, g, err := loadSite(d.dir, stdio{err: &problems})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, problems.String())
 	}

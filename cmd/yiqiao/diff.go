@@ -19,6 +19,7 @@ import (
 // reload does with the last events of a daemon.
 func runDiff(_ context.Context, std stdio, args []string) error {
 	f := flags("diff")
+	languageFlag(f, &std)
 	from := f.String("events", "", "folder of events: .http, .json and .xml files, as capture writes them or as cases are; or one file")
 	asJSON := f.Bool("json", false, "the result as JSON")
 	words, err := parse(f, args)
@@ -72,7 +73,7 @@ func loadRuleFolder(std stdio, dir string) (*ruleFolder, error) {
 	f := &ruleFolder{site: site}
 	told := func(problems transform.Problems) error {
 		if bad := problems.Errors(); len(bad) > 0 {
-			printProblems(std.err, bad)
+			std.problems(std.err, bad)
 			return fmt.Errorf("the rules of %s do not load", dir)
 		}
 		return nil

@@ -30,11 +30,11 @@ type editor struct {
 	mu  sync.Mutex // of in
 	ids int
 
-	replies     chan message
+	replies     chan rpcMessage
 	diagnostics chan published
 }
 
-type message struct {
+type rpcMessage struct {
 	ID     json.RawMessage `json:"id,omitempty"`
 	Method string          `json:"method,omitempty"`
 	Params json.RawMessage `json:"params,omitempty"`
@@ -51,10 +51,10 @@ type diagnostic struct {
 	Range struct {
 		Start struct{ Line, Character int } `json:"start"`
 	} `json:"range"`
-	Message string `json:"message"`
+	Message string `json:"rpcMessage"`
 }
 
-// String is "line: message", lines counted from 1.
+// String is "line: rpcMessage", lines counted from 1.
 func (d diagnostic) String() string { return fmt.Sprintf("%d: %s", d.Range.Start.Line+1, d.Message) }
 
 func startEditor(t *testing.T) *editor {
@@ -74,7 +74,7 @@ func startEditor(t *testing.T) *editor {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	e := &editor{t: t, in: in, replies: make(chan message, 16), diagnostics: make(chan published, 256)}
+	e := &editor{t: t, in: in, replies: make(chan rpcMessage, 16), diagnostics: make(chan published, 256)}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -106,7 +106,7 @@ func (e *editor) read(r *bufio.Reader) {
 			return
 		}
 		body := make([]byte, n)
-		var m message
+		var m rpcMessage
 		if _, err := io.ReadFull(r, body); err != nil || json.Unmarshal(body, &m) != nil {
 			return
 		}
@@ -224,7 +224,7 @@ func (e *editor) complete(uri string, line, character int) map[string]string {
 func TestEditorGoodFiles(t *testing.T) {
 	files := everyYAML(t)
 	site := filepath.Join(t.TempDir(), "site")
-	std := stdio{strings.NewReader(""), io.Discard, io.Discard}
+	std := stdio{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
 	if err := runInit(t.Context(), std, []string{site}); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (r *rowReader) target(std stdio, site proxy.Site) (err error) {
 		return err
 	}
 	rules, problems := site.LoadMapping(cfg, r.flags.mapping, data)
-	printProblems(std.err, problems)
+	std.problems(std.err, problems)
 	if rules == nil {
 		return fmt.Errorf("%s: %s", r.flags.mapping, count(len(problems.Errors()), "problem"))
 	}
@@ -275,7 +275,7 @@ func (r *rowReader) mapped(it *item) {
 			}
 		}
 		if len(it.wrong) == 0 {
-			it.wrong = []string{r.result.Refusal.Text}
+			it.wrong = []string{r.result.Refusal.Chinese}
 		}
 		return
 	}

@@ -60,7 +60,7 @@ func (s *importSink) proveOnly(std stdio, o *importFlags, options proxy.ImportOp
 		return err
 	}
 	if rules == nil {
-		printProblems(std.err, problems)
+		std.problems(std.err, problems)
 		return errFindings
 	}
 	cfg, _ := proxy.ReadConfig(o.dir)
@@ -110,7 +110,7 @@ func (s *importSink) toDaemon(a *adminClient, there proxy.ImportSite, o *importF
 // toStore runs a proxy that delivers nothing. The store of a disk can be open
 // once only, so no daemon starts meanwhile.
 func (s *importSink) toStore(ctx context.Context, std stdio, site proxy.Site, options proxy.ImportOptions) error {
-	site, g, err := loadSite(site.Dir, std.err)
+	site, g, err := loadSite(site.Dir, std)
 	if err != nil {
 		return err
 	}

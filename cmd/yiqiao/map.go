@@ -21,6 +21,7 @@ import (
 
 func runMap(_ context.Context, std stdio, args []string) error {
 	f := flags("map")
+	languageFlag(f, &std)
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs")
 	contentType := f.String("type", "", "content type of the payload (needed only for odd multipart)")
 	posted := f.String("path", "", "path that the payload was posted to, for sources that tell kinds by it")
@@ -53,7 +54,7 @@ func runMap(_ context.Context, std stdio, args []string) error {
 		return err
 	}
 	if len(problems.Errors()) > 0 {
-		printProblems(std.err, problems)
+		std.problems(std.err, problems)
 		return errFindings
 	}
 	q, body, err := transform.ReadInput(payloadName(name, data), data)
@@ -88,14 +89,13 @@ func runMap(_ context.Context, std stdio, args []string) error {
 		tr.Write(std.out)
 		fmt.Fprintln(std.out)
 	}
+	if res.Refusal != nil {
+		fmt.Fprintf(std.out, "%s: %s\n", res.Refusal.Class, res.Refusal.In(std.language()))
+		return errFindings
+	}
 	_, _ = std.out.Write(res.Describe())
 	if *sealed {
-		if err := printSealed(std.out, res.Records); err != nil {
-			return err
-		}
-	}
-	if res.Refusal != nil {
-		return errFindings
+		return printSealed(std.out, res.Records)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"yiqiao/proxy"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 var packName = regexp.MustCompile(`^[\pL\pN][\pL\pN_-]*$`)
@@ -26,7 +27,7 @@ func runNew(_ context.Context, std stdio, args []string) error {
 	f.StringVar(&n.dir, "site", ".", "folder of the site")
 	from := f.String("from", "", "the sample: a .json or .xml body, or a request as yiqiao capture writes it (.http)")
 	f.StringVar(&n.sample.To, "to", "", "interface of the standard, like stk/zpjl")
-	lang := f.String("lang", "", "en or zh, instead of that of LC_ALL or LANG")
+	languageFlag(f, &n.std)
 	words, err := parse(f, args)
 	if err != nil {
 		return err
@@ -39,9 +40,7 @@ func runNew(_ context.Context, std stdio, args []string) error {
 		return usagef("want VENDOR/EVENT like acme/face, got %q", words[0])
 	}
 	n.sample.Vendor, n.event, n.from = vendor, event, *from
-	if n.zh, err = chinese(*lang); err != nil {
-		return err
-	}
+	n.zh = n.std.language() == message.Chinese
 	data, err := os.ReadFile(*from)
 	if err != nil {
 		return err
@@ -49,22 +48,6 @@ func runNew(_ context.Context, std stdio, args []string) error {
 	n.sample.Name = "sample.in." + sampleKind(*from, data)
 	n.sample.Data = transform.Replace(n.sample.Name, data)
 	return n.run()
-}
-
-// chinese tells whether a person reads Chinese: as asked, else by the
-// environment.
-func chinese(lang string) (bool, error) {
-	switch lang {
-	case "zh", "en":
-		return lang == "zh", nil
-	case "":
-		env := os.Getenv("LC_ALL")
-		if env == "" {
-			env = os.Getenv("LANG")
-		}
-		return strings.HasPrefix(env, "zh"), nil
-	}
-	return false, usagef("-lang: want en or zh, got %q", lang)
 }
 
 // sampleKind is how a sample is read: by its name, else by how it begins.
@@ -146,16 +129,12 @@ func (n *newMapping) site() error {
 		return fmt.Errorf("%s is no site: %w; yiqiao init DIR makes one", n.dir, err)
 	}
 	if to := n.sample.To; site.Catalogue.Interface(to) == nil {
-		hint := transform.DidYouMean(to, site.Catalogue.Names())
-		if hint == "" {
-			hint = "there are: " + strings.Join(site.Catalogue.Names(), ", ")
-		}
-		return usagef("the standard has no interface %q; %s", to, hint)
+		return usagef("%s", transform.NoInterface(to, site.Catalogue).In(n.std.language()))
 	}
 	cfg, problems := proxy.ReadConfig(n.dir)
 	tables, more := site.Tables(cfg)
 	if problems = append(problems, more...); len(problems.Errors()) > 0 {
-		printProblems(n.std.err, problems)
+		n.std.problems(n.std.err, problems)
 		return errFindings
 	}
 	n.config, n.sample.Tables, n.sample.Catalogue = cfg, tables, site.Catalogue

@@ -15,6 +15,7 @@ import (
 // changes; or says what a person makes of a generation that waits.
 func runReload(ctx context.Context, std stdio, args []string) error {
 	f := flags("reload")
+	languageFlag(f, &std)
 	dir := f.String("site", ".", "folder of the site whose daemon is asked")
 	base := f.String("url", "", "address of the daemon's admin listener, instead of the site's")
 	show := f.Bool("show", false, "show how the last reload went and what waits; load nothing")
@@ -47,6 +48,7 @@ func runReload(ctx context.Context, std stdio, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.lang = std.language()
 	a.http.Timeout = 5 * time.Minute // many events may have to be tried
 	body, err := a.ask(ctx, method, path, nil)
 	if err != nil {

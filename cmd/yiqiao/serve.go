@@ -21,7 +21,6 @@ import (
 	"yiqiao/proxy/store/disk"
 	"yiqiao/proxy/store/redis"
 	"yiqiao/proxy/store/shared"
-	"yiqiao/transform"
 	"yiqiao/transform/spec"
 )
 
@@ -38,33 +37,28 @@ func siteOf(dir string) (proxy.Site, error) {
 	return proxy.Site{Dir: dir, Bundled: mappings.FS, Catalogue: catalogue}, nil
 }
 
-// loadSite loads a site, and prints its problems to w.
-func loadSite(dir string, w io.Writer) (proxy.Site, *proxy.Generation, error) {
+// loadSite loads a site, and prints its problems to std.err.
+func loadSite(dir string, std stdio) (proxy.Site, *proxy.Generation, error) {
 	site, err := siteOf(dir)
 	if err != nil {
 		return site, nil, err
 	}
 	g, problems := site.Load()
-	printProblems(w, problems)
+	std.problems(std.err, problems)
 	if g == nil {
 		return site, nil, fmt.Errorf("%s: %s, nothing was started", dir, count(len(problems.Errors()), "problem"))
 	}
 	return site, g, nil
 }
 
-func printProblems(w io.Writer, problems transform.Problems) {
-	for _, p := range problems {
-		fmt.Fprint(w, p.Excerpt())
-	}
-}
-
 func runServe(ctx context.Context, io stdio, args []string) error {
 	f := flags("serve")
+	languageFlag(f, &io)
 	dir := f.String("site", ".", "folder of the site")
 	if words, err := parse(f, args); err != nil || len(words) > 0 {
 		return errors.Join(err, unexpected(words))
 	}
-	site, g, err := loadSite(*dir, io.err)
+	site, g, err := loadSite(*dir, io)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,12 @@ import (
 	"yiqiao/mappings"
 	"yiqiao/proxy"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 func runTest(_ context.Context, io stdio, args []string) error {
 	f := flags("test")
+	languageFlag(f, &io)
 	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are tested")
 	only := f.String("run", "", "run only cases whose name matches this regular expression")
 	update := f.Bool("update", false, "write what the cases give as what is wanted")
@@ -85,7 +87,7 @@ func (t *tester) load(dir string) error {
 }
 
 func (t *tester) told(problems transform.Problems) error {
-	printProblems(t.io.out, problems)
+	t.io.problems(t.io.out, problems)
 	if len(problems.Errors()) > 0 {
 		return errFindings
 	}
@@ -99,7 +101,7 @@ func packTables(pack fs.FS, vendor string) ([]*transform.Table, transform.Proble
 	for _, n := range names {
 		data, err := fs.ReadFile(pack, n)
 		if err != nil {
-			problems = append(problems, transform.Problem{Place: transform.Place{File: n}, Text: err.Error()})
+			problems = append(problems, transform.Problem{Place: transform.Place{File: n, Line: 1, Col: 1}, Message: message.New("file", err)})
 			continue
 		}
 		table, more := transform.ParseTable(strings.TrimSuffix(path.Base(n), ".csv"), n, data)

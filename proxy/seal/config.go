@@ -2,11 +2,12 @@ package seal
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"yiqiao/transform/message"
 )
 
 // Config names the cipher and its parameters. The standard (规范) states none of
@@ -99,7 +100,7 @@ func (c Config) Validate() error {
 	var problems []error
 	one := func(key, got string, wanted []string) {
 		if !slices.Contains(wanted, got) {
-			problems = append(problems, fmt.Errorf("%s: want %s, got %q", key, either(wanted), got))
+			problems = append(problems, message.New("cipher-choice", key, message.Choice(wanted), got))
 		}
 	}
 	choices := Choices()
@@ -107,36 +108,35 @@ func (c Config) Validate() error {
 	one("output", c.Output, choices["output"])
 	for _, name := range []string{c.KeyName, c.DataName} {
 		if !memberName.MatchString(name) {
-			problems = append(problems, fmt.Errorf("names: want letters, digits and _, got %q", name))
+			problems = append(problems, message.New("cipher-name", name))
 		}
 	}
 	if c.KeyName == c.DataName {
-		problems = append(problems, fmt.Errorf("names: want two, got %q twice", c.KeyName))
+		problems = append(problems, message.New("cipher-names", c.KeyName))
 	}
 	if c.Suite == "plain" {
 		return errors.Join(problems...)
 	}
 	one("mode", c.Mode, choices["mode"])
 	if !slices.Contains([]int{128, 192, 256}, c.Bits) {
-		problems = append(problems, fmt.Errorf("bits: want 128, 192 or 256, got %d", c.Bits))
+		problems = append(problems, message.New("cipher-bits", c.Bits))
 	}
 	one("key", c.Key, choices["key"])
 	one("rsa", c.RSA, choices["rsa"])
 	if c.Mode != "ecb" {
 		one("iv", c.IV, choices["iv"])
 	} else if c.IV != "" {
-		problems = append(problems, fmt.Errorf("iv: mode ecb has none, want it left out, got %q", c.IV))
+		problems = append(problems, message.New("cipher-iv", c.IV))
 	}
 	return errors.Join(append(problems, c.validateReuse())...)
 }
 
 func (c Config) validateReuse() error {
 	if c.Reuse < 0 || c.Reuse > MaxReuse {
-		return fmt.Errorf("reuse: want 0 to %d records, got %d", MaxReuse, c.Reuse)
+		return message.New("cipher-reuse", MaxReuse, c.Reuse)
 	}
 	if c.Reuse > 1 && c.Mode == "gcm" && c.IV != "prefix" {
-		return fmt.Errorf("reuse: want 0 or iv: prefix, got %d with iv: %s: "+
-			"gcm with one key and one IV for two records gives both away", c.Reuse, c.IV)
+		return message.New("cipher-reuse-gcm", c.Reuse, c.IV)
 	}
 	return nil
 }
@@ -175,13 +175,4 @@ func names[T any](rows []T, name func(T) string) []string {
 // named finds the row that Validate has already seen to be there.
 func named[T any](rows []T, want string, name func(T) string) T {
 	return rows[slices.IndexFunc(rows, func(row T) bool { return name(row) == want })]
-}
-
-// either writes the list as "a, b or c".
-func either(words []string) string {
-	if len(words) == 1 {
-		return words[0]
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

@@ -7,9 +7,10 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
+
+	"yiqiao/transform/message"
 )
 
 // minBits is the smallest RSA key that is taken, and that crypto/rsa works with.
@@ -21,17 +22,12 @@ const maxBits = 16384
 // What the platform's administrator may have handed over. No error ever quotes
 // a key: it may be the private one.
 var (
-	errNoKey = errors.New("is empty: want Base64 of an X.509 SubjectPublicKeyInfo " +
-		"(beginning MIGf or MIIB), or PEM")
-	errIsPrivate = errors.New("is a private key, which must not leave the platform: " +
-		"want the public key (openssl pkey -in FILE -pubout)")
-	errIsCertificate = errors.New("is a certificate: " +
-		"want the public key inside it (openssl x509 -in FILE -pubkey -noout)")
-	errIsRequest = errors.New("is a certificate request: " +
-		"want the public key inside it (openssl req -in FILE -pubkey -noout)")
-	errIsPublic    = errors.New("is a public key: want the private key that belongs to it")
-	errIsEncrypted = errors.New("is encrypted with a passphrase: " +
-		"want it without (openssl pkey -in FILE -out FILE)")
+	errNoKey         = message.New("key-empty")
+	errIsPrivate     = message.New("key-private")
+	errIsCertificate = message.New("key-certificate")
+	errIsRequest     = message.New("key-request")
+	errIsPublic      = message.New("key-public")
+	errIsEncrypted   = message.New("key-encrypted")
 )
 
 // parsePublicKey takes an RSA public key, or says what it was given instead.
@@ -52,7 +48,7 @@ func parsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	if err == nil {
 		public, ok := key.(*rsa.PublicKey)
 		if !ok {
-			return nil, fmt.Errorf("is for %s: want RSA", algorithm(key))
+			return nil, message.New("key-algorithm", algorithm(key))
 		}
 		return public, checkBits(public)
 	}
@@ -67,8 +63,7 @@ func parsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	case isA(x509.ParseCertificateRequest(der)):
 		return nil, errIsRequest
 	}
-	return nil, fmt.Errorf("is Base64, but of something else or cut off (%d bytes): "+
-		"want an X.509 SubjectPublicKeyInfo for RSA: %w", len(der), err)
+	return nil, message.New("key-other", len(der), err)
 }
 
 // parsePrivateKey takes an RSA private key, or says what it was given instead.
@@ -87,7 +82,7 @@ func parsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	if err == nil {
 		private, ok := key.(*rsa.PrivateKey)
 		if !ok {
-			return nil, fmt.Errorf("is for %s: want RSA", algorithm(key))
+			return nil, message.New("key-algorithm", algorithm(key))
 		}
 		return private, checkBits(&private.PublicKey)
 	}
@@ -113,7 +108,7 @@ func PublicKey(privateKey []byte) (string, error) {
 
 func checkBits(public *rsa.PublicKey) error {
 	if n := public.N.BitLen(); n < minBits || n > maxBits {
-		return fmt.Errorf("has %d bits: want RSA with %d to %d", n, minBits, maxBits)
+		return message.New("key-bits", n, minBits, maxBits)
 	}
 	return nil
 }
@@ -129,7 +124,7 @@ func unarmor(text []byte) (label string, der []byte, err error) {
 		label, body, ok1 = strings.Cut(rest, "-----")
 		s, _, ok2 = strings.Cut(body, "-----END "+label+"-----")
 		if !ok1 || !ok2 {
-			return "", nil, errors.New("is a cut off PEM: want all of it, with its END line")
+			return "", nil, message.New("key-cut-off")
 		}
 		if strings.Contains(s, "ENCRYPTED") {
 			return "", nil, errIsEncrypted
@@ -145,7 +140,7 @@ func unarmor(text []byte) (label string, der []byte, err error) {
 		der, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("is neither PEM nor Base64: %w", err)
+		return "", nil, message.New("key-text", err)
 	}
 	return label, der, nil
 }

@@ -7,12 +7,14 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"io"
+
+	"yiqiao/transform/message"
 )
 
 func newRSASealer(cfg Config, publicKey []byte) (*Sealer, error) {
 	public, err := parsePublicKey(publicKey)
 	if err != nil {
-		return nil, fmt.Errorf("public key: %w", err)
+		return nil, message.New("public-key", err)
 	}
 	form := named(keyForms(), cfg.Key, func(f keyForm) string { return f.name })
 	pad := named(paddings(), cfg.RSA, func(p padding) string { return p.name })
@@ -54,8 +56,7 @@ func (k *session) ready(m mode) (err error) {
 // under this padding, which only OAEP with long keys can reach.
 func fits(public *rsa.PublicKey, pad padding, form keyForm, key int) error {
 	if room := public.Size() - pad.overhead; form.size(key) > room {
-		return fmt.Errorf("rsa: %s under this RSA-%d public key has room for %d bytes, "+
-			"a key of %d bits as %s has %d: want a shorter key or another form",
+		return message.New("key-room",
 			pad.name, public.N.BitLen(), room, key*8, form.name, form.size(key))
 	}
 	return nil
