@@ -1,8 +1,10 @@
 # make test is all that a fresh Debian machine with Go needs: it installs what
-# the tests run against (a real Redis, OpenSSL, a JDK), then tests everything.
+# the tests run against (a real Redis, OpenSSL, a JDK, an editor's language
+# server), then tests everything.
 
 GO ?= go
-PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc
+PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc node:nodejs npm:npm
+EDITOR = cmd/yiqiao/testdata/editor
 
 .PHONY: build test check bench fuzz setup
 
@@ -24,7 +26,7 @@ check:
 bench:
 	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^Benchmark(HotPath|Validation)$$" -benchtime 1s -count=1 ./proxy
 
-FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform/event:FuzzXML transform/event:FuzzMultipart transform/event:FuzzForm transform/event:FuzzKeyValue transform/event:FuzzRows transform/event:FuzzEncoding transform:FuzzApply transform:FuzzLoad transform:FuzzExpression transform:FuzzReadCapture transform:FuzzPropose transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
+FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform/event:FuzzShorten transform/event:FuzzXML transform/event:FuzzMultipart transform/event:FuzzForm transform/event:FuzzKeyValue transform/event:FuzzRows transform/event:FuzzEncoding transform:FuzzApply transform:FuzzLoad transform:FuzzExpression transform:FuzzReadCapture transform:FuzzPropose transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
 	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/platform:FuzzDictionary proxy/store/disk:FuzzReadRecord
 FUZZTIME ?= 60s
 
@@ -38,3 +40,5 @@ setup:
 		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+	@cmp -s $(EDITOR)/package-lock.json $(EDITOR)/node_modules/.installed || { \
+		cd $(EDITOR) && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed; }

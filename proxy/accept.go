@@ -18,6 +18,7 @@ type work struct {
 	event  event.Event
 	result transform.Result
 	sealed [][]byte // bodies of entries
+	short  []byte   // memory for the event among the past ones
 	again  bool     // registrations are sent even if they are unchanged
 	// attended: who sent it waits to hear why it is refused, and has it still;
 	// it is no dead letter then. The reason is result.Refusal.

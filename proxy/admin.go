@@ -24,6 +24,12 @@ import (
 //	GET  /-/healthy           the process lives
 //	GET  /-/ready             it takes events: 200 or 503, with details
 //	POST /-/reload            load the site's files now; answers with the problems
+//	                          and with what changes for past events
+//	GET  /-/reload            the same of the last reload, and what waits
+//	POST /-/reload/accept?generation=…
+//	                          let the generation that waits take traffic
+//	POST /-/reload/reject?generation=…
+//	                          drop it
 //	GET  /metrics             Prometheus
 //	POST /-/events            a captured request (.http) is taken as if it came
 //	                          now; ?again=true: registrations are sent even if
@@ -50,6 +56,8 @@ func (p *Proxy) Admin() http.Handler {
 	})
 	mux.HandleFunc("GET /-/ready", p.ready)
 	mux.HandleFunc("POST /-/reload", p.reload)
+	mux.HandleFunc("GET /-/reload", p.showReload)
+	mux.HandleFunc("POST /-/reload/{verdict}", p.judgeReload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/capture", p.capture)
 	mux.HandleFunc("GET /-/store", p.storeStats)
@@ -79,26 +87,6 @@ func (p *Proxy) ready(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	reply(w, status, h)
-}
-
-// ReloadReply answers POST /-/reload.
-type ReloadReply struct {
-	OK         bool     `json:"ok"`
-	Generation string   `json:"generation"` // in use now
-	Problems   []string `json:"problems,omitempty"`
-}
-
-func (p *Proxy) reload(w http.ResponseWriter, r *http.Request) {
-	g, ps := p.Reload(r.Context(), "POST /-/reload")
-	out := ReloadReply{OK: g != nil, Generation: p.Generation().Name()}
-	for _, problem := range ps {
-		out.Problems = append(out.Problems, problem.Excerpt(languageOf(r)))
-	}
-	status := http.StatusOK
-	if g == nil {
-		status = http.StatusUnprocessableEntity
-	}
-	reply(w, status, out)
 }
 
 // languageOf is the language that who asks reads.

@@ -24,3 +24,20 @@ func TestHotPathAllocations(t *testing.T) {
 		}
 	}
 }
+
+// Keeping an event among the past ones takes no memory of its own once the ring
+// is full, whatever the event's size.
+func TestPastAllocations(t *testing.T) {
+	for _, size := range benchSizes {
+		b, w, r := newPastBench(t, size.n)
+		for range 20 {
+			b()
+		}
+		if objects, bytes := allocations(b); objects > 0.1 || bytes > 64 {
+			t.Errorf("%s: %.1f objects and %.0f bytes an event, want none", size.name, objects, bytes)
+		}
+		if len(w.short) == 0 && cap(w.short) == 0 || r.n != len(r.slots) {
+			t.Errorf("%s: nothing is kept", size.name)
+		}
+	}
+}

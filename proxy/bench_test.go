@@ -278,3 +278,31 @@ func allocations(run func()) (objects, bytes float64) {
 	runtime.ReadMemStats(&after)
 	return float64(after.Mallocs-before.Mallocs) / runs, float64(after.TotalAlloc-before.TotalAlloc) / runs
 }
+
+// newPastBench keeps one decoded event of n bytes again and again.
+func newPastBench(tb testing.TB, n int) (keep func(), w *work, r *ring) {
+	tb.Helper()
+	b, body := newBench(tb, seal.MaxReuse), benchBody(n)
+	w = new(work)
+	w.event.Request = b.event.Request
+	if err := b.rules.Decode(b.source, &w.event, body); err != nil {
+		tb.Fatal(err)
+	}
+	r = &ring{slots: make([]pastEvent, 10), most: 1 << 20}
+	var p past
+	p.sources.Store(&map[string]*ring{"bench": r})
+	return func() { p.keep("bench", w, body) }, w, r
+}
+
+// BenchmarkPast is what keeping an event for a later rehearsal costs.
+func BenchmarkPast(b *testing.B) {
+	for _, size := range benchSizes {
+		b.Run(size.name, func(b *testing.B) {
+			keep, _, _ := newPastBench(b, size.n)
+			b.ReportAllocs()
+			for b.Loop() {
+				keep()
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ type Config struct {
 	Admin    AdminConfig            `yaml:"admin"`
 	Limits   LimitsConfig           `yaml:"limits"`
 	Log      LogConfig              `yaml:"log"`
+	Reload   ReloadConfig           `yaml:"reload"`
 
 	doc *transform.Document // where each value stands; nil: nowhere
 }
@@ -151,6 +152,22 @@ type LogConfig struct {
 	Level  string `yaml:"level"`  // debug, info, warn, error
 }
 
+// ReloadConfig says what happens when the site's files change. A text is the
+// mode.
+type ReloadConfig struct {
+	Mode string `yaml:"mode"` // auto: new rules take traffic at once; confirm: a person accepts them
+	// Events is how many of each source's last events new rules are tried on,
+	// Bytes how much memory they may take together. 0: none are kept.
+	Events int  `yaml:"events"`
+	Bytes  Size `yaml:"bytes"`
+}
+
+// UnmarshalText reads a mode alone; {mode: …, events: …} is read as a section.
+func (c *ReloadConfig) UnmarshalText(b []byte) error {
+	c.Mode = string(b)
+	return nil
+}
+
 // Size is a number of bytes, written as 16MB or 512KiB.
 type Size int64
 
@@ -178,8 +195,28 @@ func defaults() Config {
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
+		Reload:   ReloadConfig{Mode: reloadAuto, Events: 200, Bytes: 16 << 20},
 	}
 }
+
+// What some keys may be.
+var (
+	logFormats        = []string{"text", "json"}
+	logLevels         = []string{"debug", "info", "warn", "error"}
+	onOutage          = []string{"admit", "refuse"}
+	prerequisiteModes = []string{inOrder, strict, off}
+	reloadModes       = []string{reloadAuto, reloadConfirm}
+)
+
+// The modes of reload.
+const (
+	reloadAuto    = "auto"
+	reloadConfirm = "confirm"
+)
+
+// maxRehearsed bounds reload.events: what they are tried on takes a moment in
+// which the old rules go on.
+const maxRehearsed = 10_000
 
 // ConfigFile is the name of a site's configuration inside its folder.
 const ConfigFile = "yiqiao.yaml"

@@ -71,9 +71,11 @@ func (c *Config) check() transform.Problems {
 	k.want(c.Dead.MaxBytes >= minDeadBytes, "dead.maxBytes", "dead-bytes", int64(c.Dead.MaxBytes))
 	k.want(c.Limits.Body >= minBody, "limits.body", "limits-body", int64(c.Limits.Body))
 	k.want(c.Limits.Memory >= c.Limits.Body, "limits.memory", "limits-memory", int64(c.Limits.Memory), int64(c.Limits.Body))
-	k.oneOf("dedup.onOutage", c.Dedup.OnOutage, "admit", "refuse")
-	k.oneOf("log.format", c.Log.Format, "text", "json")
-	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("dedup.onOutage", c.Dedup.OnOutage, onOutage...)
+	k.oneOf("log.format", c.Log.Format, logFormats...)
+	k.oneOf("log.level", c.Log.Level, logLevels...)
+	k.oneOf("reload.mode", c.Reload.Mode, reloadModes...)
+	k.want(c.Reload.Events >= 0 && c.Reload.Events <= maxRehearsed, "reload.events", "site-range", 0, maxRehearsed, c.Reload.Events)
 	return k.problems
 }
 
@@ -87,7 +89,7 @@ func (c *checker) platform() {
 	c.want(p.Rate >= 0 && p.Rate <= maxRate, "platform.rate", "platform-rate", maxRate, p.Rate)
 	c.want(p.Newest >= 0 && p.Newest <= maxNewest, "platform.newest", "platform-newest", maxNewest, p.Newest)
 	c.want(p.Timeout > 0, "platform.timeout", "platform-timeout", p.Timeout)
-	c.oneOf("platform.prerequisites", p.Prerequisites, inOrder, strict, off)
+	c.oneOf("platform.prerequisites", p.Prerequisites, prerequisiteModes...)
 	c.oneOf("platform.integers", p.Integers, integerForms...)
 	c.oneOf("platform.pictures", p.Pictures, pictureForms...)
 	for i, q := range p.Quirks {

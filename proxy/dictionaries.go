@@ -237,7 +237,7 @@ func (p *Proxy) refreshDictionaries(ctx context.Context, now time.Time) error {
 	err := errors.Join(a.errs...)
 	if a.changed {
 		// The files are written before another reload may read them.
-		_, problems := p.swap(ctx, "the platform's dictionaries", func() (*Generation, transform.Problems) {
+		_, problems := p.reloadChanged(ctx, "the platform's dictionaries", func() (*Generation, transform.Problems) {
 			g, problems := p.site.load(a.kept)
 			if g != nil {
 				err = errors.Join(err, p.site.writeDictionaries(g.Config, a.kept, now))

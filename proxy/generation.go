@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -245,44 +244,6 @@ func (g *Generation) sameRoute(o *Generation) bool {
 	return a.URL == b.URL && a.AppKey == b.AppKey && a.Timeout == b.Timeout && slices.Equal(a.Later, b.Later) && slices.Equal(a.Delivered, b.Delivered)
 }
 
-// Reload builds a new generation aside and swaps it in, or changes nothing and
-// returns the problems. Warnings come with a swap too.
-func (p *Proxy) Reload(ctx context.Context, why string) (*Generation, transform.Problems) {
-	return p.swap(ctx, why, p.site.Load)
-}
-
-func (p *Proxy) swap(ctx context.Context, why string, load func() (*Generation, transform.Problems)) (*Generation, transform.Problems) {
-	p.reloading.Lock()
-	defer p.reloading.Unlock()
-	old := p.gen.Load()
-	g, ps := load()
-	if g == nil {
-		p.metrics.reload(false)
-		p.reloadState.Store(&reloadState{At: time.Now(), OK: false, Problems: ps})
-		p.log.ErrorContext(ctx, "reload refused, the rules in use stay", "why", why, "generation", old.Name(), "problems", len(ps.Errors()), "first", ps.Errors()[0].Error())
-		return nil, ps
-	}
-	p.reloadState.Store(&reloadState{At: time.Now(), OK: true, Problems: ps})
-	p.metrics.reload(true)
-	if g.Rules.Digest == old.Rules.Digest && g.dictionaries == old.dictionaries && g.sameConfig(old) {
-		p.log.DebugContext(ctx, "reload: nothing has changed", "why", why)
-		return old, ps
-	}
-	g.Number = old.Number + 1
-	if g.sameRoute(old) {
-		g.client = old.client
-		g.client.Resume() // what was misconfigured may be mended
-	}
-	for _, change := range g.needsRestart(old) {
-		p.log.WarnContext(ctx, "this change needs a restart", "key", change)
-	}
-	p.gen.Store(g)
-	p.wake()
-	p.metrics.generation.Set(float64(g.Number))
-	p.log.InfoContext(ctx, "reloaded", "why", why, "generation", g.Name(), "sources", len(g.Rules.Sources))
-	return g, ps
-}
-
 func (g *Generation) sameConfig(o *Generation) bool {
 	return bytes.Equal(g.publicKey, o.publicKey) && reflect.DeepEqual(withoutPlaces(*g.Config), withoutPlaces(*o.Config))
 }
@@ -309,12 +270,6 @@ func (g *Generation) needsRestart(o *Generation) []string {
 	}
 	slices.Sort(list)
 	return list
-}
-
-type reloadState struct {
-	At       time.Time
-	OK       bool
-	Problems transform.Problems
 }
 
 // ReadConfig reads a site's configuration for tools that need no platform and

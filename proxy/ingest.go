@@ -76,6 +76,7 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 		p.full(rw, g, s, nil)
 		return
 	}
+	p.past.keep(s.Name, w, body)
 	p.metrics.event(s, outcome, time.Since(begun), len(body))
 	write(rw, g.Rules.Answer(s, outcome, &w.event))
 }

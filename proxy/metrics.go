@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ type metrics struct {
 	reloadOK     prometheus.Gauge
 	reloadTime   prometheus.Gauge
 	reloads      *prometheus.CounterVec // result
+	pending      prometheus.Gauge
+	tried        prometheus.Gauge
+	changed      *prometheus.GaugeVec // interface, field, what
 }
 
 func newMetrics(p *Proxy) *metrics {
@@ -65,10 +69,14 @@ func newMetrics(p *Proxy) *metrics {
 		generation:   gauge("generation", "Number of the rules in use since the start."),
 		reloadOK:     gauge("config_last_reload_successful", "Whether the last reload was accepted."),
 		reloadTime:   gauge("config_last_reload_success_timestamp_seconds", "When rules were last loaded."),
-		reloads:      counter("config_reloads_total", "Reloads by result.", "result"),
+		pending:      gauge("reload_pending", "Whether a generation of rules waits for a person (reload: confirm)."),
+		tried:        gauge("reload_rehearsed_events", "Past events that the last new generation of rules was tried on."),
+		changed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "yiqiao", Name: "reload_changed_records",
+			Help: "Records of those events that the last new generation makes otherwise, by interface, field and what changes."}, []string{"interface", "field", "what"}),
+		reloads: counter("config_reloads_total", "Reloads by result.", "result"),
 	}
 	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.acceptTime,
-		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, &storeCollector{p},
+		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, m.pending, m.tried, m.changed, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.generation.Set(1)
 	m.reload(true)
@@ -123,6 +131,18 @@ func (m *metrics) reload(ok bool) {
 	m.reloadOK.Set(1)
 	m.reloadTime.SetToCurrentTime()
 	m.reloads.WithLabelValues("accepted").Inc()
+}
+
+var listIndex = regexp.MustCompile(`\[\d+\]`)
+
+// rehearsed shows what the last new generation changes.
+func (m *metrics) rehearsed(r *transform.Rehearsal) {
+	m.tried.Set(float64(r.Events))
+	m.changed.Reset()
+	for i := range r.Changes {
+		c := &r.Changes[i]
+		m.changed.WithLabelValues(c.To, listIndex.ReplaceAllString(c.Path, "[]"), c.What).Add(float64(c.Count))
+	}
 }
 
 // storeCollector asks the store when metrics are read.

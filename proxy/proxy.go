@@ -35,6 +35,9 @@ type Proxy struct {
 	dictionaries atomic.Pointer[dictionaryState]
 	admitState   atomic.Pointer[string] // why the last admission failed; nil: it did not
 
+	pending pending // a generation that waits for a person; guarded by reloading
+	past    past
+
 	taps      taps
 	buffers   buffers
 	works     sync.Pool
@@ -80,6 +83,7 @@ func New(o Options) *Proxy {
 	}
 	o.Generation.Number = 1
 	p.gen.Store(o.Generation)
+	p.past.resize(o.Generation)
 	p.reloadState.Store(&reloadState{At: o.Generation.Loaded, OK: true, Problems: o.Generation.Warnings})
 	p.dictionaries.Store(o.Generation.checked)
 	p.metrics = newMetrics(p)
@@ -136,6 +140,9 @@ var breakerWords = map[string]string{
 func (p *Proxy) Health(ctx context.Context) Health {
 	g := p.gen.Load()
 	h := Health{OK: true, Generation: g.Name(), Started: p.started, Store: "ok", Promise: p.store.Promise(), Reload: "ok"}
+	if w := p.pending.waits.Load(); w != nil {
+		h.Reload = w.words()
+	}
 	if r := p.reloadState.Load(); !r.OK {
 		h.Reload = fmt.Sprintf("the last reload (%s) was refused: %d problems", r.At.Format(time.DateTime), len(r.Problems.Errors()))
 	}

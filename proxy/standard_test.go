@@ -109,7 +109,7 @@ func TestEachInterfaceRefused(t *testing.T) {
 		"cldz":       {"tplj", "http://192.0.2.9/gate.jpg", `tplj (图片链接): want a picture in Base64, got a link`},
 		"stk/zpjl":   {"snapBigImage", "aGVsbG8gd29ybGQh", `snapBigImage (抓拍大图): want a picture (JPEG, PNG, GIF, BMP, …), got bytes that begin with 68 65 6c 6c 6f 20 77 6f`},
 		"stk/rytxjl": {"snapSmallImage", nil, `snapSmallImage (抓拍小图): picture(event.snapSmallImage) is empty: event.snapSmallImage = nothing; a face that was not recognised goes with both pictures (规范 V1.0.3) (bundled`},
-		"stk/cltxjl": {"accessTime", "yesterday", `accessTime (通行时间): time(event.accessTime) at bundled/iflytek/vehicle.yaml:9:15: want a time, got "yesterday"`},
+		"stk/cltxjl": {"accessTime", "yesterday", `accessTime (通行时间): time(event.accessTime) at bundled/iflytek/vehicle.yaml:10:15: want a time, got "yesterday"`},
 		"stk/sbzt":   {"isOnLine", "3", `isOnLine (设备在线状态): want a code of SBZT_ISONLINE 设备在线状态 (1 在线, 2 离线, 9 其他), got "3"`},
 	}
 	if d := cmp.Diff(slices.Sorted(maps.Keys(docs)), slices.Sorted(maps.Keys(breaks))); d != "" {

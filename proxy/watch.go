@@ -56,7 +56,7 @@ func (p *Proxy) Watch(ctx context.Context) error {
 		case <-timer.C:
 			first = time.Time{}
 			p.watchFolders(w)
-			p.Reload(ctx, "a file changed")
+			p.reloadChanged(ctx, "a file changed", p.site.Load)
 		}
 	}
 }
@@ -76,8 +76,14 @@ func (p *Proxy) interesting(name string) bool {
 func (p *Proxy) watchFolders(w *fsnotify.Watcher) {
 	dir := p.site.Dir
 	folders := map[string]bool{dir: true}
-	for _, t := range p.Generation().Config.Tables {
-		folders[filepath.Dir(inside(dir, t.File))] = true
+	configs := []*Config{p.Generation().Config}
+	if w := p.pending.waits.Load(); w != nil {
+		configs = append(configs, w.Generation.Config)
+	}
+	for _, c := range configs {
+		for _, t := range c.Tables {
+			folders[filepath.Dir(inside(dir, t.File))] = true
+		}
 	}
 	_ = filepath.WalkDir(filepath.Join(dir, "mappings"), func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {

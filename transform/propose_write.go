@@ -63,6 +63,7 @@ func tableKey(s string) string { return strconv.Quote(oneLine(s)) }
 // mappingFile writes the proposed mapping.
 func (p *proposer) mappingFile() []byte {
 	w := &page{}
+	w.line("%s../mapping.schema.json", SchemaLine)
 	w.line("# yiqiao new 按样例猜的，每一行后面是理由。%s 的行要由人写：yiqiao check 会指出来。", Mark)
 	w.line("title: %s", scalar(fmt.Sprintf("%s → %s", p.sample.Vendor, p.to.Title)))
 	when, why := p.when()
@@ -187,6 +188,7 @@ func (p *proposer) others(w *page) {
 // sourceFile writes the proposed source.
 func (p *proposer) sourceFile() []byte {
 	w := &page{}
+	w.line("%s../source.schema.json", SchemaLine)
 	w.line("# yiqiao new 按样例猜的，每一行后面是理由。")
 	w.line("title: %s", scalar(p.sample.Vendor))
 	w.line("listen:")

@@ -152,7 +152,7 @@ func (a *adminClient) ask(ctx context.Context, method, path string, send []byte)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity { // 422: files that do not load
 		var e struct {
 			Error string `json:"error"`
 		}

@@ -7,12 +7,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"yiqiao/transform/spec"
 )
 
 // starterConfig is the yiqiao.yaml of a new site.
 //
 //go:embed starter.yaml
 var starterConfig []byte
+
+// siteFile is a file of a new site; its name has slashes.
+type siteFile struct {
+	name string
+	data []byte
+}
 
 func runInit(_ context.Context, std stdio, args []string) error {
 	f := flags("init")
@@ -24,10 +32,11 @@ func runInit(_ context.Context, std stdio, args []string) error {
 		return usagef("want the folder of the new site")
 	}
 	dir := words[0]
-	files := []struct {
-		name string
-		data []byte
-	}{
+	catalogue, err := spec.Load()
+	if err != nil {
+		return err
+	}
+	files := []siteFile{
 		{"yiqiao.yaml", starterConfig},
 		{"tables/devices.csv", []byte("\xEF\xBB\xBF" + "id,name,xqbm,zpjbm,mjxtbm,dzbm,ip,jd,wd,lx,fx\n" +
 			"# id：设备的 IP、MAC 或 URL 里的编号，几个用 | 隔开；zpjbm 抓拍机编码（20 位），mjxtbm 门禁系统编码（22 位），dzbm 道闸编码（22 位），xqbm 小区编码（15 位）\n" +
@@ -37,6 +46,11 @@ func runInit(_ context.Context, std stdio, args []string) error {
 		{"mappings/README.md", []byte("这里放本项目自己的映射：<厂商>/source.yaml 和 <厂商>/<事件>.yaml。\n与内置的同名文件会替换内置的；改动保存后自动生效。\n")},
 		{".gitignore", []byte("data/\n")},
 	}
+	schemas, err := schemaFiles(catalogue)
+	if err != nil {
+		return err
+	}
+	files = append(files, schemas...)
 	if _, err := os.Stat(filepath.Join(dir, "yiqiao.yaml")); err == nil {
 		return fmt.Errorf("%s is a site already", dir)
 	}
@@ -65,6 +79,7 @@ func runInit(_ context.Context, std stdio, args []string) error {
   2. edit %[1]s/tables/devices.csv: one row for each device
   3. export YIQIAO_APP_KEY=…          the appKey from the platform's administrator
   4. yiqiao check -site %[1]s && yiqiao serve -site %[1]s
+An editor with yaml-language-server (VS Code: the YAML extension) knows the keys and fields: mappings/*.schema.json.
 No platform yet? yiqiao platform -listen 127.0.0.1:8000 -private-key platform.key -records records.jsonl
 makes one, with its key; copy platform.key.pub to %[1]s/platform.pub.
 `, dir)

@@ -111,6 +111,9 @@ func (n *newMapping) run() error {
 		}
 		fmt.Fprintln(n.std.out, f.name)
 	}
+	if err := writeSchemas(n.std, n.sample.Catalogue, n.dir); err != nil {
+		return err
+	}
 	n.next(p, mapping, sample, source)
 	return nil
 }

@@ -227,7 +227,7 @@ func (t *target) rules(vendor string) (*transform.Rules, transform.Problems) {
 			l.problems = append(l.problems, more...)
 		}
 	} else {
-		tables, problems := t.packTables(vendor)
+		tables, problems := packTables(t.pack.FS, vendor)
 		rules, more := transform.Load(transform.Options{Catalogue: t.site.Catalogue, Packs: []transform.Pack{t.pack}, Sources: []string{vendor}, Tables: tables})
 		l = loadedRules{rules, append(problems, more...)}
 	}
@@ -239,12 +239,12 @@ func (t *target) rules(vendor string) (*transform.Rules, transform.Problems) {
 }
 
 // packTables reads the tables that lie in a vendor's folder.
-func (t *target) packTables(vendor string) ([]*transform.Table, transform.Problems) {
-	names, _ := fs.Glob(t.pack.FS, vendor+"/tables/*.csv") // the pattern is right
+func packTables(pack fs.FS, vendor string) ([]*transform.Table, transform.Problems) {
+	names, _ := fs.Glob(pack, vendor+"/tables/*.csv") // the pattern is right
 	var tables []*transform.Table
 	var problems transform.Problems
 	for _, n := range names {
-		data, err := fs.ReadFile(t.pack.FS, n)
+		data, err := fs.ReadFile(pack, n)
 		if err != nil {
 			problems = append(problems, transform.Problem{Place: transform.Place{File: n, Line: 1, Col: 1}, Message: message.New("file", err)})
 			continue

@@ -78,6 +78,20 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Choices are the words that each key of a person's configuration may be.
+func Choices() map[string][]string {
+	return map[string][]string{
+		"suite":  names(suites(), func(s suite) string { return s.name }),
+		"mode":   names(modes(), func(m mode) string { return m.name }),
+		"key":    names(keyForms(), func(f keyForm) string { return f.name }),
+		"iv":     ivs,
+		"rsa":    names(paddings(), func(p padding) string { return p.name }),
+		"output": names(encodings(), func(e encoding) string { return e.name }),
+	}
+}
+
+var ivs = []string{"prefix", "zero", "key"}
+
 // Validate reports every value that is not one of those wanted, one error a
 // line, each beginning with the name of the key. The suite "plain" looks at
 // Output and the names only.
@@ -89,8 +103,9 @@ func (c Config) Validate() error {
 			problems = append(problems, message.New("cipher-choice", key, message.Choice(wanted), got))
 		}
 	}
-	one("suite", c.Suite, names(suites(), func(s suite) string { return s.name }))
-	one("output", c.Output, names(encodings(), func(e encoding) string { return e.name }))
+	choices := Choices()
+	one("suite", c.Suite, choices["suite"])
+	one("output", c.Output, choices["output"])
 	for _, name := range []string{c.KeyName, c.DataName} {
 		if !memberName.MatchString(name) {
 			problems = append(problems, message.New("cipher-name", name))
@@ -102,14 +117,14 @@ func (c Config) Validate() error {
 	if c.Suite == "plain" {
 		return errors.Join(problems...)
 	}
-	one("mode", c.Mode, names(modes(), func(m mode) string { return m.name }))
+	one("mode", c.Mode, choices["mode"])
 	if !slices.Contains([]int{128, 192, 256}, c.Bits) {
 		problems = append(problems, message.New("cipher-bits", c.Bits))
 	}
-	one("key", c.Key, names(keyForms(), func(f keyForm) string { return f.name }))
-	one("rsa", c.RSA, names(paddings(), func(p padding) string { return p.name }))
+	one("key", c.Key, choices["key"])
+	one("rsa", c.RSA, choices["rsa"])
 	if c.Mode != "ecb" {
-		one("iv", c.IV, []string{"prefix", "zero", "key"})
+		one("iv", c.IV, choices["iv"])
 	} else if c.IV != "" {
 		problems = append(problems, message.New("cipher-iv", c.IV))
 	}

@@ -1,0 +1,125 @@
+package transform
+
+import "slices"
+
+// SchemaLine begins the first line of a file, by which an editor finds its
+// schema.
+const SchemaLine = "# yaml-language-server: $schema="
+
+// KeyDoc says what one key of a file is for: the editor's help is made of it.
+type KeyDoc struct {
+	Name     string
+	Required bool
+	Kind     ValueKind
+	Chinese  string
+	English  string
+	Values   []string // the only ones it may have; nil: any
+	Default  string   // as it is written; empty: none
+	Example  string   // as it is written
+	Keys     []KeyDoc // of a Section, Sections, or of the long form of a TextOr
+}
+
+// ValueKind is what may stand behind a key.
+type ValueKind int
+
+// The kinds of values.
+const (
+	Text         ValueKind = iota // a scalar
+	Expression                    // of the mapping language
+	Texts                         // a list of texts; one may stand without the list
+	TextList                      // a list of texts, always
+	Expressions                   // a list of expressions; one may stand without the list
+	Named                         // any names, a text each
+	NamedExprs                    // any names, an expression each
+	ExpressionOr                  // an expression, or NamedExprs
+	NamedTexts                    // any names, Named each
+	Section                       // keys of its own
+	Sections                      // a list of sections; one may stand without the list
+	TextOr                        // a text, or a section that says more
+	NamedTextOr                   // any names, a TextOr each
+	Whole                         // a whole number
+	Number                        // any number
+	Duration                      // 72h, 10m, 30s
+	Bytes                         // 16MB, 512KiB
+	RecordFields                  // the fields of the interface that `to` names
+)
+
+// Key returns the row of a name; nil if there is none.
+func Key(docs []KeyDoc, name string) *KeyDoc {
+	if i := slices.IndexFunc(docs, func(d KeyDoc) bool { return d.Name == name }); i >= 0 {
+		return &docs[i]
+	}
+	return nil
+}
+
+// MappingKeys are the keys of a mapping file.
+func MappingKeys() []KeyDoc {
+	return []KeyDoc{
+		{Name: "title", Required: true, Chinese: "给人看的名字", English: "what it is, for people", Example: "海康威视 门禁刷脸 → 人员通行记录"},
+		{Name: "merge", Kind: Texts, Chinese: "并入同一文件夹里的片段（文件名以 _ 开头）", English: "fragments of the same folder (their names begin with _) that this mapping takes in", Example: "_common.yaml"},
+		{Name: "when", Kind: Expression, Chinese: "什么事件归这个映射；不写就是这个来源的所有事件", English: "true for the events that this mapping is for; left out: all of the source", Example: `event.eventType == "AccessControllerEvent"`},
+		{Name: "ignore", Kind: Sections, Chinese: "哪些事件不要：正常应答、计数、不保存", English: "events that are of no interest: answered, counted, not kept", Keys: []KeyDoc{
+			{Name: "when", Required: true, Kind: Expression, Chinese: "条件", English: "true for what is ignored"},
+			{Name: "because", Required: true, Chinese: "原因，出现在统计里", English: "the reason, shown in metrics"},
+		}},
+		{Name: "each", Kind: ExpressionOr, Chinese: "列表：每个元素（it）一条记录；几层列表写成 名字: 表达式，外层在前", English: "a list: one record for each element, named it; loops one in the other as name: expression, the outer one first", Example: "event.faceCapture"},
+		{Name: "tables", Kind: NamedTexts, Chinese: "写在文件里的小对照表：{way: {card: \"1\", face: \"2\"}}，用 way[…] 查", English: "small tables in the file itself, looked up as way[…]"},
+		{Name: "let", Kind: NamedExprs, Chinese: "起名字的中间值，后面的能用前面的", English: "values with a name; later ones see those before"},
+		{Name: "to", Chinese: "规范的接口：记录送到哪里", English: "the interface of the standard that the records are for", Example: "stk/rytxjl"},
+		{Name: "record", Kind: RecordFields, Chinese: "记录的每个字段：一个表达式（文字常量写成 '\"1\"'）", English: "the fields of the record, an expression each (a constant text is written '\"1\"')"},
+		{Name: "distinct", Kind: Expression, Chinese: "同一设备、同一时刻的两件事靠什么分开；默认是记录内容的摘要", English: "what tells two events of one device and one second apart; by default a digest of the record", Example: "event.serialNo"},
+		{Name: "dedup", Kind: Section, Chinese: "这个映射自己的去重设置", English: "duplicates of this mapping's records", Keys: []KeyDoc{
+			{Name: "window", Required: true, Kind: Duration, Chinese: "多久以内再来一次算重复，代替站点的 dedup.window", English: "for how long a resend is a duplicate, in place of the site's", Example: "10m"},
+		}},
+	}
+}
+
+// FragmentKeys are the keys of a fragment, a file whose name begins with "_".
+func FragmentKeys() []KeyDoc {
+	var docs []KeyDoc
+	for _, name := range []string{"merge", "ignore", "tables", "let", "record"} {
+		docs = append(docs, *Key(MappingKeys(), name))
+	}
+	return docs
+}
+
+// ListKeys are the keys of a list in the record that is made of a list of the
+// event.
+func ListKeys() []KeyDoc {
+	return []KeyDoc{
+		{Name: "each", Required: true, Kind: Expression, Chinese: "列表：每个元素（it）一项", English: "a list: an object for each element, named it"},
+		{Name: "record", Required: true, Kind: RecordFields, Chinese: "每一项的字段", English: "the fields of each object"},
+	}
+}
+
+// SourceKeys are the keys of source.yaml.
+func SourceKeys() []KeyDoc {
+	var names []string
+	for _, o := range outcomes {
+		names = append(names, string(o))
+	}
+	return []KeyDoc{
+		{Name: "title", Required: true, Chinese: "给人看的名字", English: "what it is, for people", Example: "海康威视 ISAPI HTTP 监听"},
+		{Name: "listen", Required: true, Kind: Texts, Chinese: "设备往哪里推：方法和路径，{名字} 是一段", English: "where devices post: method and path, {name} is one segment", Example: "POST /hikvision/{device}"},
+		{Name: "unwrap", Kind: Texts, Chinese: "要去掉的外层（XML 的根元素、JSON 的外壳）", English: "layers around the event that are taken off: the root of an XML, a shell of a JSON", Example: "[EventNotificationAlert]"},
+		{Name: "device", Kind: Section, Chinese: "怎样认出设备", English: "how a device is known", Keys: []KeyDoc{
+			{Name: "table", Chinese: "在哪张表里查", English: "the table that it is looked up in", Default: "devices"},
+			{Name: "from", Required: true, Kind: Expressions, Chinese: "依次拿这些值去查，先查到的为准", English: "values that are looked up one after the other; the first one found counts", Example: "[request.path.device, request.remote]"},
+		}},
+		{Name: "time", Kind: Section, Chinese: "设备的时钟", English: "the devices' clock", Keys: []KeyDoc{
+			{Name: "zone", Chinese: "设备时间的时区", English: "the zone of times without one", Default: "+08:00", Example: "+08:00"},
+			{Name: "correct", Chinese: "设备时钟偏差的修正", English: "what is added to the devices' times", Example: "-9m"},
+		}},
+		{Name: "otherwise", Kind: Section, Chinese: "没有映射接的事件怎么办；不写就进死信", English: "what becomes of events that no mapping takes; left out: they are dead letters", Keys: []KeyDoc{
+			{Name: "ignore", Required: true, Chinese: "不要它们，原因是……", English: "ignore them, for this reason"},
+		}},
+		{Name: "answers", Kind: Sections, Chinese: "怎样应答设备：第一条合适的", English: "how devices are answered: the first one that fits", Keys: []KeyDoc{
+			{Name: "for", Kind: Texts, Values: names, Chinese: "对哪些结果；不写是 full 以外的全部", English: "the outcomes that it is for; left out: all but full"},
+			{Name: "when", Kind: Expression, Chinese: "还要满足的条件", English: "a condition beside"},
+			{Name: "status", Kind: Whole, Chinese: "HTTP 状态码", English: "the HTTP status", Default: "200"},
+			{Name: "type", Chinese: "Content-Type", English: "the Content-Type", Example: "application/json"},
+			{Name: "headers", Kind: Named, Chinese: "其他应答头", English: "other headers"},
+			{Name: "body", Chinese: "应答内容，${表达式} 处填值", English: "the body; ${expression} is filled in", Example: `{"code":0}`},
+		}},
+	}
+}
