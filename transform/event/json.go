@@ -72,7 +72,7 @@ func (ev *Event) documents(text []byte) ([]byte, error) {
 		list = append(list, text[at+next:end])
 		at = end
 	}
-	if around > 0 {
+	if around > 0 && len(list) > 0 {
 		ev.note("%d bytes of text around the JSON were left out", around)
 	}
 	switch len(list) {
