@@ -30,8 +30,8 @@ import (
 // a line each; problems that loading the section's files gives. A section (##)
 // has its own files, and of the first section those that are no mappings.
 var blockKinds = map[string]string{
-	"事件": "event", "记录": "records", "忽略": "ignored", "拒绝": "refused", "应答": "answer", "表达式": "expressions", "问题": "problems",
-	"Event": "event", "Records": "records", "Ignored": "ignored", "Refused": "refused", "Answer": "answer", "Expressions": "expressions", "Problems": "problems",
+	"事件": "event", "记录": "records", "忽略": "ignored", "拒绝": "refused", "应答": "answer", "表达式": "expressions", "问题": "problems", "过程": "trace",
+	"Event": "event", "Records": "records", "Ignored": "ignored", "Refused": "refused", "Answer": "answer", "Expressions": "expressions", "Problems": "problems", "Trace": "trace",
 }
 
 var (
@@ -153,7 +153,7 @@ func (s *section) run(b *block) string {
 	case "problems":
 		_, problems := s.load(s.files)
 		return s.excerpts(problems)
-	case "records", "ignored", "refused", "answer":
+	case "records", "ignored", "refused", "answer", "trace":
 		return s.apply(b)
 	}
 	s.files[b.kind] = b.text
@@ -240,9 +240,15 @@ func (s *section) apply(b *block) string {
 		s.t.Fatalf("line %d: no rules or no event:\n%s", b.line, s.excerpts(problems))
 	}
 	src, q, body := s.input(rules)
-	s.ev = rules.ApplyBody(src, q, body, &s.res, nil)
+	var tr transform.Trace
+	rules.MatchTraced(q.Method, q.Path, &tr)
+	s.ev = rules.ApplyBody(src, q, body, &s.res, &tr)
 	var out strings.Builder
 	switch b.kind {
+	case "trace":
+		tr.Write(&out)
+		fmt.Fprintln(&out)
+		transform.WriteResult(&out, &s.res, s.lang)
 	case "records":
 		for i := range s.res.Records {
 			var doc bytes.Buffer

@@ -39,6 +39,9 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	if err := g.Rules.Decode(s, ev, body); err != nil {
 		return p.keep(ctx, g, s, w, body, transform.NewRefusal(transform.Undecodable, err))
 	}
+	if len(ev.Notes) > 0 {
+		p.log.DebugContext(ctx, "odd body", "source", s.Name, "remote", ev.Request.Remote, "kind", ev.Kind, "notes", ev.Notes)
+	}
 	g.Rules.Apply(s, ev, res, nil)
 	p.earlier.compare(res)
 	p.metrics.warned(s, res.Violations)

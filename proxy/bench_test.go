@@ -73,7 +73,9 @@ type bench struct {
 	scratch []byte
 }
 
-func newBench(tb testing.TB, reuse int) *bench {
+func newBench(tb testing.TB, reuse int) *bench { return newBenchOf(tb, reuse, benchMapping) }
+
+func newBenchOf(tb testing.TB, reuse int, mapping string) *bench {
 	tb.Helper()
 	catalogue, err := spec.Load()
 	if err != nil {
@@ -82,7 +84,7 @@ func newBench(tb testing.TB, reuse int) *bench {
 	devices, _ := transform.ParseTable("devices", "devices.csv", []byte("id,xqbm,zpjbm\n192.0.2.21,340102001001001,34010200011320000001\n"))
 	rules, problems := transform.Load(transform.Options{
 		Catalogue: catalogue, Tables: []*transform.Table{devices},
-		Packs: []transform.Pack{{FS: fstest.MapFS{"bench/source.yaml": {Data: []byte(benchSource)}, "bench/face.yaml": {Data: []byte(benchMapping)}}}},
+		Packs: []transform.Pack{{FS: fstest.MapFS{"bench/source.yaml": {Data: []byte(benchSource)}, "bench/face.yaml": {Data: []byte(mapping)}}}},
 	})
 	if rules == nil {
 		tb.Fatal(problems)

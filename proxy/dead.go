@@ -12,6 +12,7 @@ import (
 
 	"yiqiao/proxy/store"
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 )
 
 // A store keeps one text as an entry's reason. Where a refusal said it in two
@@ -133,7 +134,7 @@ func traceOf(g *Generation, e *entry) string {
 	var b strings.Builder
 	tr.Write(&b)
 	if res.Refusal != nil {
-		fmt.Fprintf(&b, "✗ %s: %s\n", res.Refusal.Class, res.Refusal.Text)
+		transform.WriteResult(&b, &res, message.English)
 	}
 	return b.String()
 }

@@ -29,7 +29,7 @@ func Export(ctx context.Context, st store.Store, v *Vault, each func(Exported) e
 			return err
 		}
 		for i := range infos {
-			capture, err := original(ctx, st, v, infos[i].ID)
+			capture, err := OriginalOf(ctx, st, v, infos[i].ID)
 			if errors.Is(err, store.ErrNotFound) {
 				continue // delivered meanwhile
 			}
@@ -51,7 +51,8 @@ func Export(ctx context.Context, st store.Store, v *Vault, each func(Exported) e
 	}
 }
 
-func original(ctx context.Context, st store.Store, v *Vault, id string) ([]byte, error) {
+// OriginalOf hands out the original of one entry.
+func OriginalOf(ctx context.Context, st store.Store, v *Vault, id string) ([]byte, error) {
 	sealed, err := st.Load(ctx, id, nil)
 	if err != nil {
 		return nil, err

@@ -55,6 +55,15 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	}
 	defer p.memory.Release(held)
 	defer p.buffers.put(body)
+	if room := int64(event.InflatedRoom(r.Header.Get("Content-Encoding"), body)); room > 0 {
+		// Only now, so that a slow sender does not hold it.
+		if room = min(room, int64(g.Config.Limits.Memory)-held); !p.hold(r.Context(), room) {
+			p.metrics.refusedRequest("memory")
+			p.full(rw, g, s, nil)
+			return
+		}
+		defer p.memory.Release(room)
+	}
 
 	w := p.works.Get().(*work)
 	defer p.release(w)

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -115,6 +117,9 @@ func TestBadInput(t *testing.T) {
 		"person unknown":    {"POST", "/hikvision/door-1", "application/json", passage("9999", 7), 200, "", store.Refused, `people.csv has no row "9999"`},
 		"not of interest":   {"POST", "/hikvision/door-1", "application/json", `{"eventType":"VMD"}`, 200, "", "", ""},
 		"part of no use":    {"POST", "/hikvision/door-1", multipart, "--B\r\n\r\n" + passage("1001", 7) + "\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n<html>\r\n--B--", 200, "", "", ""},
+		"10,000 parts":      {"POST", "/hikvision/door-1", multipart, strings.Repeat("--B\r\n\r\nx\r\n", 10_000) + "--B--", 200, "", store.Undecodable, "more than 64 parts"},
+		"deep XML":          {"POST", "/hikvision/door-1", "application/xml", strings.Repeat("<a>", 10_000), 200, "", store.Undecodable, "nested more than 128 deep"},
+		"odd and refused":   {"POST", "/hikvision/nobody", "multipart/form-data; boundary=\"B", "--B\n\n" + passage("1001", 7) + "\n", 200, "", store.UnknownDevice, "(of the body: the closing delimiter is missing)"},
 		"no last delimiter": {"POST", "/hikvision/door-1", multipart, "--B\r\n\r\n" + passage("1001", 7) + "\r\n", 200, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,6 +194,69 @@ func TestChunkedBody(t *testing.T) {
 		}
 	}
 	b.delivered(1)
+}
+
+// A compressed body is an event like any other, also when it is mapped again;
+// a bomb is a dead letter with its few bytes.
+func TestCompressedBody(t *testing.T) {
+	b := newBed(t, nil)
+	post := func(path, encoding, body string) {
+		t.Helper()
+		req, err := http.NewRequest("POST", b.devices.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=B")
+		if encoding != "" {
+			req.Header.Set("Content-Encoding", encoding)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s %s: %s", path, encoding, resp.Status)
+		}
+	}
+	squeezed := func(body string) string {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		_, _ = io.WriteString(w, body)
+		w.Close()
+		return out.String()
+	}
+	picture := string(event.SyntheticJPEG(9000, 1))
+	post("/iflytek/api/v1/stk/zpjl", "gzip", squeezed(nearSpecFace("2026-01-02 12:12:12")))
+	if got := string(b.delivered(1)[0].Record); !strings.Contains(got, jpeg(2000)) || !strings.Contains(got, jpeg(9000)) {
+		t.Errorf("the pictures of a compressed body are not whole: %.300s", got)
+	}
+	body := func(serial int) string {
+		return "--B\r\n\r\n" + passage("1001", serial) + "\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n" + picture + "\r\n--B--"
+	}
+	post("/hikvision/door-1", "gzip", squeezed(body(7)))
+	post("/hikvision/door-1", "", squeezed(body(8)))
+	post("/hikvision/door-9", "gzip", squeezed(body(9)))
+	b.delivered(3)
+	b.write("devices.csv", bedDevices+"door-9,新门禁,340102001001001,,3401020010010011150009,,,,,,\n")
+	b.Reload(t.Context(), "test")
+	if again, err := b.RetryDead(t.Context(), b.dead()[0].ID); err != nil || again.Outcome != "accepted" {
+		t.Errorf("got %+v %v", again, err)
+	}
+	b.delivered(4)
+	post("/hikvision/door-1", "gzip", squeezed(strings.Repeat(" ", 64<<20)))
+	dead := b.dead()
+	if len(dead) != 1 || !strings.Contains(dead[0].Reason, "bytes after decompression") {
+		t.Errorf("want the bomb as a dead letter, got %+v", dead)
+	}
+	all := int64(b.gen.Load().Config.Limits.Memory)
+	eventually(t, "all memory is free again", func() bool {
+		free := b.memory.TryAcquire(all)
+		if free {
+			b.memory.Release(all)
+		}
+		return free
+	})
 }
 
 // After the file is fixed a dead letter is mapped again with the new rules.

@@ -77,14 +77,19 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	run := s.runs.Get().(*run)
 	defer run.release()
 	run.begin(ev, tr)
-	defer func() { res.Device = run.deviceID }()
+	defer func() {
+		res.Device = run.deviceID
+		if res.Refusal != nil {
+			res.Refusal.odd(ev)
+		}
+	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err)
 		return
 	}
 	var failed []message.Speaker
 	matched := false
-	for _, m := range s.Mappings {
+	for i, m := range s.Mappings {
 		run.mapping = m
 		ok, err := run.matches(m)
 		if err != nil {
@@ -95,14 +100,16 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 		}
 		matched = true
 		if run.apply(m, res); res.Refusal != nil {
+			run.tellUntried(s.Mappings[i+1:])
 			return
 		}
 	}
+	run.mapping = nil
 	switch {
 	case matched:
 	case s.otherwise != "":
 		res.Ignored = append(res.Ignored, IgnoredBy{Because: s.otherwise})
-		tr.add(Step{What: "otherwise", Note: s.otherwise, OK: true})
+		tr.add(Step{What: "otherwise", Verdict: Yes, Note: s.otherwise})
 	default:
 		why := message.New("no-mapping", s.Name, s.place)
 		if len(failed) > 0 {
@@ -153,6 +160,7 @@ type run struct {
 	args       []any             // of direct calls under way
 	steps      int               // see maxSteps
 	pictures   []event.Blob      // made of texts of the event
+	rows       []RowUsed         // of the expression under way, for the trace
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -179,7 +187,7 @@ func (r *run) release() {
 	clear(r.values)
 	clear(r.blobs)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
-	r.deviceID, r.sought, r.missed = "", false, nil
+	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)
@@ -187,20 +195,16 @@ func (r *run) release() {
 
 func (r *run) matches(m *Mapping) (bool, error) {
 	if m.when == nil {
-		r.trace.add(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: true})
+		if r.trace != nil {
+			r.trace.add(Step{What: "mapping", Verdict: Yes, Mapping: m.Name, Name: m.Name, Note: m.Title, Place: m.place})
+		}
 		return true, nil
 	}
 	ok, err := r.condition(m.when)
-	r.tell(Step{What: "mapping", Name: m.Name, Note: m.Title, OK: ok && err == nil, Err: err}, m.when)
-	return ok && err == nil, err
-}
-
-// tell adds a step about an expression to the trace, if there is one.
-func (r *run) tell(s Step, e *expression) {
 	if r.trace != nil {
-		s.Place, s.Expr, s.Value = e.place, e.text, r.saw(e, nil)
-		r.trace.add(s)
+		r.tellCondition(Step{What: "mapping", Name: m.Name, Note: m.Title}, m.when, ok, err)
 	}
+	return ok && err == nil, err
 }
 
 func (r *run) condition(e *expression) (bool, error) {
@@ -221,10 +225,13 @@ func (r *run) apply(m *Mapping, res *Result) {
 		// A rule about the device says nothing of one that nobody knows: that
 		// is refused below.
 		if ig.when.usesDevice() && r.findDevice() == nil {
+			r.tellIgnoreSkipped(ig)
 			continue
 		}
 		ok, err := r.condition(ig.when)
-		r.tell(Step{What: "ignore", Name: ig.because, OK: ok, Err: err}, ig.when)
+		if r.trace != nil {
+			r.tellCondition(Step{What: "ignore", Name: ig.because}, ig.when, ok, err)
+		}
 		if err != nil {
 			res.refuse(Refused, m, err)
 			return
@@ -260,6 +267,7 @@ func (r *run) elements(m *Mapping, res *Result) error {
 		raw, _ := r.slots[m.eachRaw].(event.Raw)
 		n := 0
 		var err error
+		r.tellEach(m, raw)
 		for el := range func(yield func(event.Raw) bool) { event.Elements(raw, yield) } {
 			if n == maxRecords {
 				return tooMany(m)
@@ -292,6 +300,9 @@ func (r *run) loop(m *Mapping, res *Result, depth int, n *int) error {
 	}
 	l := &m.each[depth]
 	v, err := r.eval(l.value)
+	if r.trace != nil {
+		r.tell(Step{What: "each", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
+	}
 	if err != nil {
 		return message.New("each-error", err)
 	}
@@ -424,30 +435,4 @@ func requestText(q *event.Request, u *use) (string, bool) {
 	}
 	s, ok := from[u.sub]
 	return s, ok && u.sub != ""
-}
-
-// saw lists what an expression's names were, for a message; f, if not nil,
-// tells whether they have to be masked.
-func (r *run) saw(e *expression, f *spec.Field) string {
-	return r.seen(e, f).In(message.English)
-}
-
-func (r *run) seen(e *expression, f *spec.Field) message.List {
-	list := message.List{Separator: ", "}
-	for i := range e.uses {
-		list.Of = append(list.Of, r.sawUse(e, &e.uses[i], f))
-	}
-	return list
-}
-
-func (r *run) sawUse(e *expression, u *use, f *spec.Field) message.Message {
-	if e.personal && (f == nil || f.Mask == spec.Open) {
-		f = &personal
-	}
-	v := r.use(u)
-	value := any(saidAs(v))
-	if s, ok := asText(v); ok && f != nil && f.Mask != spec.Open {
-		value = f.Masked(s)
-	}
-	return message.New("saw", u.name, value)
 }

@@ -3,31 +3,57 @@ package transform
 import (
 	"errors"
 	"regexp"
+	"sync"
 
 	"yiqiao/transform/event"
 	"yiqiao/transform/message"
 )
 
-// bodySays is what the decoders of bodies say, in both languages. What no
-// pattern fits is told as they say it.
-var bodySays = []struct {
-	pattern *regexp.Regexp
-	rule    string // its gaps are the pattern's groups
-}{
-	{regexp.MustCompile(`^the body is empty$`), "body-empty"},
-	{regexp.MustCompile(`^the document has (\d+) bytes after lifting, more than (\d+)$`), "body-large"},
-	{regexp.MustCompile(`^the text is neither UTF-8 nor GB18030$`), "body-encoding"},
-	{regexp.MustCompile(`^this string has no end$`), "body-string"},
-	{regexp.MustCompile(`^more than (\d+) long strings$`), "body-strings"},
-	{regexp.MustCompile(`^no delimiter: `), "body-boundary"},
-	{regexp.MustCompile(`^no part has any content`), "body-cut"},
-	{regexp.MustCompile(`^delimiter (".*") is not in the body$`), "body-delimiter"},
-	{regexp.MustCompile(`^more than (\d+) parts$`), "body-parts"},
-	{regexp.MustCompile(`^no element$`), "body-element"},
-	{regexp.MustCompile(`^nested too deeply`), "body-deep"},
-	{regexp.MustCompile(`^want a value$`), "body-value"},
-	{regexp.MustCompile(`^line (\d+): unexpected EOF$`), "body-xml-end"},
-	{regexp.MustCompile(`^unexpected end`), "body-end"},
+// bodyRules are the messages whose English is what the decoders of bodies say,
+// and note, themselves. What none fits is told as they say it.
+var bodyRules = []string{
+	"body-empty", "body-not-empty", "body-large", "body-too-large", "body-picture", "body-string", "body-strings",
+	"body-boundary", "body-cut", "body-delimiter", "body-parts", "body-part-header", "body-part-cut", "body-element",
+	"body-deep", "body-depth", "body-steps", "body-elements", "body-fields", "body-documents", "body-events",
+	"body-value", "body-ends-early", "body-text-behind", "body-one-of-several", "body-percent", "body-no-json",
+	"body-no-lines", "body-line", "body-code", "body-code-behind", "body-data", "body-encodings",
+	"body-unknown-encoding", "body-bomb", "body-name-wanted", "odd-delimiter", "odd-break", "odd-parts", "odd-no-place",
+	"odd-part", "odd-gb", "odd-lost", "odd-utf16", "odd-label-utf8", "odd-label-unknown", "odd-label-wrong",
+	"odd-base64", "odd-field", "odd-compressed", "odd-compressed-cut", "odd-plain", "odd-around", "odd-documents",
+	"odd-events", "odd-twice", "odd-lines", "odd-behind", "odd-before-xml", "odd-xml-broken", "odd-xml-cut",
+	"odd-xml-open", "odd-xml-unclosed", "odd-xml-stray",
+}
+
+type bodyPattern struct {
+	rule string
+	text *regexp.Regexp
+}
+
+var gap = regexp.MustCompile(`\\\{\d\\\}`) // {1}, quoted
+
+// bodyPatterns recognise what a rule's English says, with anything in its gaps.
+var bodyPatterns = sync.OnceValue(func() (list []bodyPattern) {
+	for _, rule := range bodyRules {
+		text := regexp.QuoteMeta(message.New(rule).In(message.English))
+		list = append(list, bodyPattern{rule, regexp.MustCompile(`(?s)^` + gap.ReplaceAllString(text, `(.*)`) + `$`)})
+	}
+	return list
+})
+
+// bodySays is what a decoder says, in both languages.
+func bodySays(text string) message.Message {
+	for _, p := range bodyPatterns() {
+		m := p.text.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		args := make([]any, len(m)-1)
+		for i := range args {
+			args[i] = m[i+1]
+		}
+		return message.New(p.rule, args...)
+	}
+	return message.New("body-raw", text)
 }
 
 // bodyMessage says in both languages what is wrong with a body.
@@ -36,19 +62,25 @@ func bodyMessage(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	why := message.New("body-raw", e.Text)
-	for _, s := range bodySays {
-		if m := s.pattern.FindStringSubmatch(e.Text); m != nil {
-			args := make([]any, len(m)-1)
-			for i := range args {
-				args[i] = m[i+1]
-			}
-			why = message.New(s.rule, args...)
-			break
-		}
-	}
 	if e.Offset < 0 {
-		return message.New("broken-body", e.Kind, why)
+		return message.New("broken-body", e.Kind, bodySays(e.Text))
 	}
-	return message.New("broken-body-at", e.Kind, e.Offset, why)
+	return message.New("broken-body-at", e.Kind, e.Offset, bodySays(e.Text))
+}
+
+// bodyNotes are what was odd about a body.
+func bodyNotes(ev *event.Event) message.List {
+	list := message.List{Separator: "; "}
+	for _, n := range ev.Notes {
+		list.Of = append(list.Of, bodySays(n))
+	}
+	return list
+}
+
+// odd adds what was odd about the event's body to the reason.
+func (r *Refusal) odd(ev *event.Event) {
+	if len(ev.Notes) > 0 {
+		r.Text = message.New("body-odd", r.Text, bodyNotes(ev)).In(message.English)
+		r.Chinese = message.New("body-odd", r.Chinese, bodyNotes(ev)).In(message.Chinese)
+	}
 }

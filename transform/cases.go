@@ -68,15 +68,14 @@ func (c Case) Want(refused bool) string {
 type CaseResult struct {
 	Got     []byte // what .want.json or .want.err would have to hold
 	Refused bool
-	Mapped  []string // mappings that gave a record or ignored the event
 }
 
 // places in a refusal change with every line that is added to a mapping, and
 // with the folder it lies in: a case does not look at them.
 var places = regexp.MustCompile(` at [^ ]+\.yaml:\d+(:\d+)?| \([^ ]+\.yaml:\d+(:\d+)?\)`)
 
-// RunCase runs a case's input through the rules, as traffic is.
-func (r *Rules) RunCase(c Case, input []byte) (CaseResult, error) {
+// RunCase runs a case's input through the rules, as traffic is. tr may be nil.
+func (r *Rules) RunCase(c Case, input []byte, tr *Trace) (CaseResult, error) {
 	q, body, err := ReadInput(c.Input, input)
 	if err != nil {
 		return CaseResult{}, err
@@ -93,28 +92,29 @@ func (r *Rules) RunCase(c Case, input []byte) (CaseResult, error) {
 		q.Params = params
 	}
 	var res Result
-	r.ApplyBody(s, q, body, &res, nil)
-	out := CaseResult{Got: places.ReplaceAll(res.Describe(), nil), Refused: res.Refusal != nil}
-	for _, rec := range res.Records {
-		out.Mapped = append(out.Mapped, rec.Mapping.Name)
-	}
-	for _, ig := range res.Ignored {
-		out.Mapped = append(out.Mapped, ig.Mapping)
-	}
-	return out, nil
+	r.ApplyBody(s, q, body, &res, tr)
+	return CaseResult{Got: places.ReplaceAll(res.Describe(), nil), Refused: res.Refusal != nil}, nil
 }
 
 // ApplyBody decodes a body and applies the rules to it: for tools. The event
 // it returns is what the records share memory with.
 func (r *Rules) ApplyBody(s *Source, q event.Request, body []byte, res *Result, tr *Trace) *event.Event {
 	ev := &event.Event{Request: q}
-	if err := r.Decode(s, ev, body); err != nil {
+	err := r.Decode(s, ev, body)
+	if tr != nil {
+		step := Step{What: "decoded", Verdict: Yes, Note: fmt.Sprintf("%s, document %d bytes, %d lifted or parts", ev.Kind, len(ev.Doc), len(ev.Blobs)), Err: err}
+		if err != nil {
+			step.Verdict = Failed
+		}
+		tr.add(step)
+		for _, n := range ev.Notes {
+			tr.add(Step{What: "body", Verdict: Warned, Note: n})
+		}
+	}
+	if err != nil {
 		res.reset()
 		res.refuse(Undecodable, nil, err)
 		return ev
-	}
-	if tr != nil {
-		tr.add(Step{What: "decoded", Note: fmt.Sprintf("%s, document %d bytes, %d lifted or parts", ev.Kind, len(ev.Doc), len(ev.Blobs)), OK: true})
 	}
 	r.Apply(s, ev, res, tr)
 	return ev
@@ -122,7 +122,9 @@ func (r *Rules) ApplyBody(s *Source, q event.Request, body []byte, res *Result, 
 
 // Describe renders a result for a person and for a case: records with their
 // pictures as "@jpeg 12000 bytes sha256:…".
-func (res *Result) Describe() []byte {
+func (res *Result) Describe() []byte { return res.describe(false) }
+
+func (res *Result) describe(masked bool) []byte {
 	if res.Refusal != nil {
 		return []byte(fmt.Sprintf("%s: %s\n", res.Refusal.Class, res.Refusal.Text))
 	}
@@ -140,6 +142,10 @@ func (res *Result) Describe() []byte {
 		l := line{To: rec.Interface.Name, Record: rec.Describe()}
 		if rec.Mapping.distinct != nil {
 			l.Distinct = rec.Distinct
+		}
+		if masked {
+			l.Record = rec.Masked(rec.Interface)
+			l.Distinct = rec.Mapping.shownDistinct(rec)
 		}
 		out.Records = append(out.Records, l)
 	}
@@ -176,7 +182,7 @@ func PictureText(b *event.Blob) string {
 		}
 		data = decoded
 	}
-	kind := strings.TrimPrefix(event.Picture(data), "image/")
+	kind := strings.TrimPrefix(event.PictureType(data), "image/")
 	if kind == "" {
 		kind = "data"
 	}
@@ -269,17 +275,4 @@ func ReadCapture(data []byte) (event.Request, []byte, error) {
 		q.Received = at
 	}
 	return q, rest, nil
-}
-
-// Uncovered lists the mappings that no result touched.
-func (r *Rules) Uncovered(results []CaseResult) []string {
-	var list []string
-	for _, s := range r.Sources {
-		for _, m := range s.Mappings {
-			if !slices.ContainsFunc(results, func(c CaseResult) bool { return slices.Contains(c.Mapped, m.Name) }) {
-				list = append(list, m.Name)
-			}
-		}
-	}
-	return list
 }

@@ -280,6 +280,12 @@ func (v *chains) uses(root *ast.Node) []use {
 			continue
 		}
 		switch {
+		case u.root == rootEvent && v.frozen:
+			var known bool
+			if u.slot, known = v.event.Find(chainSteps(u.name), false); !known { // left out of the whole
+				v.problem(id, len(name), message.New("unknown-name", name, ""))
+				continue
+			}
 		case u.root == rootEvent:
 			u.slot = v.event.Add(chainSteps(u.name), false)
 		case u.root == rootIt && v.it == nil && v.later["it"]:
@@ -292,6 +298,7 @@ func (v *chains) uses(root *ast.Node) []use {
 		case u.root == rootElement:
 			u.steps = chainSteps(u.name)
 		}
+		u.keys, u.parts = c.onlyKeys(name), c.parts(name)
 		list = append(list, u)
 	}
 	return list
@@ -300,6 +307,8 @@ func (v *chains) uses(root *ast.Node) []use {
 type collector struct {
 	idents  []*ast.IdentifierNode
 	callees []*ast.IdentifierNode
+	keys    []*ast.IdentifierNode // below the key of a table
+	members map[*ast.IdentifierNode]string
 }
 
 func (c *collector) Visit(node *ast.Node) {
@@ -309,6 +318,74 @@ func (c *collector) Visit(node *ast.Node) {
 	case *ast.CallNode:
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			c.callees = append(c.callees, id)
+			c.member(n, id.Value)
+			if (id.Value == rowFunc || id.Value == "lookup") && len(n.Arguments) > 2 { // behind the run and the table
+				below := &collector{}
+				ast.Walk(&n.Arguments[2], below)
+				c.keys = append(c.keys, below.idents...)
+			}
 		}
 	}
+}
+
+// member notes which member of a name is used: p["a"].b is "p.a.b". Inner
+// calls are visited first, so the longest chain is the last.
+func (c *collector) member(n *ast.CallNode, callee string) {
+	if root, path, ok := memberChain(n); ok && callee == memberFunc {
+		if c.members == nil {
+			c.members = map[*ast.IdentifierNode]string{}
+		}
+		c.members[root] = path
+	}
+}
+
+// memberChain is the name that a chain of constant members begins with, and
+// the whole chain; where a member is no constant, the chain ends before it.
+func memberChain(n ast.Node) (root *ast.IdentifierNode, path string, ok bool) {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return n, n.Value, true
+	case *ast.ChainNode:
+		return memberChain(n.Node)
+	case *ast.CallNode:
+		if id, is := n.Callee.(*ast.IdentifierNode); !is || id.Value != memberFunc {
+			return nil, "", false
+		}
+		if root, path, ok = memberChain(n.Arguments[1]); !ok {
+			return nil, "", false
+		}
+		if s, is := n.Arguments[2].(*ast.StringNode); is {
+			path += "." + s.Value
+		}
+		return root, path, true
+	}
+	return nil, "", false
+}
+
+// parts are the members of a name that are used, by their chains.
+func (c *collector) parts(name string) []string {
+	var list []string
+	for _, id := range c.idents {
+		part, ok := c.members[id]
+		if !ok {
+			part = name
+		}
+		if id.Value == name && !slices.Contains(list, part) {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+// onlyKeys tells whether a name serves for nothing but finding rows.
+func (c *collector) onlyKeys(name string) bool {
+	found := false
+	for _, id := range c.idents {
+		if id.Value == name {
+			if found = true; !slices.Contains(c.keys, id) {
+				return false
+			}
+		}
+	}
+	return found
 }

@@ -13,15 +13,17 @@ func (r *run) findDevice() Row {
 		return r.device
 	}
 	r.sought = true
-	for _, e := range r.source.deviceIDs {
-		id := r.candidate(e)
+	for i, e := range r.source.deviceIDs {
+		id, err := r.candidate(e)
 		if id == "" {
+			r.tellNoID(e, err)
 			continue
 		}
 		row := r.source.devices.exact(id)
-		r.tell(Step{What: "device", OK: row != nil}, e)
+		r.tellDevice(e, id, row)
 		if row != nil {
 			r.device, r.deviceID = row.cells, row.id
+			r.tellRest(r.source.deviceIDs[i+1:])
 			break
 		}
 		if r.deviceID == "" {
@@ -32,18 +34,51 @@ func (r *run) findDevice() Row {
 }
 
 // candidate is the id that an expression gives, or nothing.
-func (r *run) candidate(e *expression) string {
+func (r *run) candidate(e *expression) (id string, err error) {
 	if e.single && e.uses[0].root == rootRequest {
-		id, _ := requestText(&r.event.Request, &e.uses[0])
-		return id
+		id, _ = requestText(&r.event.Request, &e.uses[0])
+		return id, nil
 	}
 	v, err := r.eval(e)
-	id, ok := asText(v)
-	if err != nil || !ok || id == "" {
-		r.tell(Step{What: "device", Err: err}, e)
-		return ""
+	if err != nil {
+		return "", err
 	}
-	return id
+	id, _ = asText(v)
+	return id, nil
+}
+
+func (r *run) tellNoID(e *expression, err error) {
+	switch {
+	case r.trace == nil:
+	case err != nil:
+		r.tell(Step{What: "device", Verdict: Failed, Err: err}, e, nil, nil)
+	default:
+		r.tell(Step{What: "device", Verdict: Nothing, Note: "gives no id"}, e, nil, nil)
+	}
+}
+
+// tellDevice tells whether the device table has a candidate.
+func (r *run) tellDevice(e *expression, id string, row *tableRow) {
+	t := r.source.devices
+	if r.trace == nil || t == nil {
+		return
+	}
+	s := Step{What: "device", Verdict: No, Name: r.shown(e, id, nil), Note: "is not in " + t.File}
+	if row != nil {
+		s.Verdict, s.Note = Yes, ""
+		r.usedRow(t.Name, id, t.place(row), true)
+	}
+	r.tell(s, e, id, nil)
+}
+
+// tellRest tells of the candidates behind the one that was found.
+func (r *run) tellRest(rest []*expression) {
+	if r.trace == nil {
+		return
+	}
+	for _, e := range rest {
+		r.trace.add(Step{What: "device", Verdict: Skipped, Mapping: r.mappingName(), Place: e.place, Expr: e.text})
+	}
 }
 
 // unknownDevice says what was tried, and gives a row to paste.
@@ -55,7 +90,7 @@ func (r *run) unknownDevice() message.Message {
 	var tried []message.Speaker
 	var ids []string
 	for _, e := range r.source.deviceIDs {
-		id := r.candidate(e)
+		id, _ := r.candidate(e)
 		if id == "" {
 			tried = append(tried, message.New("gave-nothing", e.said()))
 			continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,6 +52,10 @@ func (d Difference) String() string {
 		name += " (" + d.Label + ")"
 	}
 	switch {
+	case d.What == DifferentRefusal && d.Got == "":
+		return fmt.Sprintf("want the refusal %q, got none", d.Want)
+	case d.What == DifferentRefusal && d.Want == "":
+		return "unexpected refusal: " + d.Got
 	case d.Got == "":
 		return fmt.Sprintf("%s: missing, want %s", name, d.Want)
 	case d.Want == "":
@@ -114,6 +119,9 @@ func Differences(c *spec.Catalogue, want, got []byte) ([]Difference, error) {
 	if w.refusal != g.refusal {
 		list = append(list, Difference{What: DifferentRefusal, Want: w.refusal, Got: g.refusal})
 	}
+	if g.refusal != "" {
+		return list, nil // that says why nothing else is there
+	}
 	pairs := pair(w.Records, g.Records)
 	for _, p := range pairs {
 		list = append(list, p.differences(c)...)
@@ -137,7 +145,7 @@ func readOutcome(b []byte) (o outcome, err error) {
 		return o, io.ErrUnexpectedEOF
 	}
 	if b[0] != '{' {
-		o.refusal = string(b)
+		o.refusal = folders.ReplaceAllString(string(b), "$1")
 		return o, nil
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -154,6 +162,10 @@ func readOutcome(b []byte) (o outcome, err error) {
 	}
 	return o, nil
 }
+
+// folders before the files that a refusal names: they tell where the tool was
+// called, not what came of the event.
+var folders = regexp.MustCompile(`[^\s"]+/([^\s"/]+\.(?:csv|yaml|yml)\b)`)
 
 // recordPair is two records that ought to be the same; one of them may be nil.
 type recordPair struct{ want, got *described }

@@ -29,8 +29,10 @@ type expression struct {
 	single   bool // the expression is just uses[0]
 	lines    bool // it goes over several lines
 	personal bool // what it uses is masked in messages and traces
-	call     *directCall
-	uses     []use
+	// clauses, of a condition, are its parts; nil if it has none.
+	clauses func() *clause
+	call    *directCall
+	uses    []use
 }
 
 // usesDevice tells whether the expression needs the device's row.
@@ -47,6 +49,8 @@ type use struct {
 	key   string       // of device: the column; of request: the member
 	sub   string       // of request: the name in path, query, header
 	from  int          // where the root stands in the expression, in characters
+	keys  bool         // it serves only to find a row of a table: its value goes nowhere else
+	parts []string     // which members of it are used: "p.card"; the name itself if it is used whole
 }
 
 type root int
@@ -73,6 +77,7 @@ type scope struct {
 	lets   map[string]*Table   // of each and let, so far; nil table: any value
 	later  map[string]bool     // names that the mapping defines further on
 	cycles map[string][]string // names of let that need each other, with the way round
+	frozen bool                // the rules are in use: nothing may be added to the paths
 
 	catalogue *spec.Catalogue
 }

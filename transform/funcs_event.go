@@ -56,7 +56,7 @@ func pictureFunc(r *run, args []any) (any, error) {
 		return nil, nil
 	}
 	if b.Raw {
-		if event.Picture(b.Data) == "" {
+		if event.PictureType(b.Data) == "" {
 			return nil, notAPicture(b.Data)
 		}
 		return b, nil

@@ -155,7 +155,7 @@ func TestIDCardIsNotShownByRefusals(t *testing.T) {
 				t.Error(s)
 			}
 		}
-		if !strings.Contains(b.String(), "event.id  →  9***"+number[17:]) {
+		if !strings.Contains(b.String(), "event.id  → 9***"+number[17:]) {
 			t.Errorf("the let is not masked: %s", b.String())
 		}
 	}

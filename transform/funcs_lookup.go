@@ -55,10 +55,16 @@ func (r *run) rowOf(name string, by any) (any, error) {
 	}
 	if r.mapping != nil {
 		if t, ok := r.mapping.inline[name]; ok {
-			if v, ok := t[key]; ok {
-				return v, nil
+			row := key
+			v, ok := t[row]
+			if !ok {
+				row = "default"
+				v, ok = t[row]
 			}
-			return t["default"], nil
+			if r.trace != nil {
+				r.usedInline(name, key, row, ok)
+			}
+			return v, nil
 		}
 	}
 	table := r.rules.tables[name]
@@ -68,12 +74,26 @@ func (r *run) rowOf(name string, by any) (any, error) {
 	if len(table.Key) > 1 {
 		return nil, wrongKeys(table, 1)
 	}
-	row := table.Row(key)
+	return r.found(table, key, table.find([]string{key}))
+}
+
+// found is what a look-up of a site table gives.
+func (r *run) found(t *Table, key string, row *tableRow) (any, error) {
+	r.usedRow(t.Name, key, t.place(row), row != nil)
 	if row == nil {
-		r.miss(table, key)
+		r.miss(t, key)
 		return nil, nil
 	}
-	return row, nil
+	return row.cells, nil
+}
+
+func (r *run) usedInline(table, key, row string, found bool) {
+	rows := r.mapping.rows[table]
+	at := rows.at
+	if found {
+		at = rows.keys[row]
+	}
+	r.usedRow(table, key, at, found)
 }
 
 func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
@@ -97,12 +117,7 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 		}
 		ids[i] = id
 	}
-	row := table.Row(ids...)
-	if row == nil {
-		r.miss(table, strings.Join(ids, ", "))
-		return nil, nil
-	}
-	return row, nil
+	return r.found(table, strings.Join(ids, ", "), table.find(ids))
 }
 
 // miss keeps what a table does not have, for messages.

@@ -63,7 +63,7 @@ func (r *run) list(f *spec.Field, rule *fieldRule, out *spec.Value) error {
 		return nil
 	}
 	v, err := r.eval(rule.value)
-	r.tell(Step{What: "each", Name: f.Name, Note: f.Label, OK: err == nil, Err: err}, rule.value)
+	r.tell(Step{What: "each", Verdict: gave(v, err), Name: f.Name, Note: f.Label, Err: err}, rule.value, v, nil)
 	if err != nil {
 		return message.New("value-of", labelled(f), err)
 	}

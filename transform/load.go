@@ -233,5 +233,9 @@ func (r *Rules) Table(name string) *Table { return r.tables[name] }
 
 // Decode decodes a body that came to source s.
 func (r *Rules) Decode(s *Source, ev *event.Event, body []byte) error {
-	return r.decoder.Decode(ev, ev.Request.ContentType, body, s.unwrap)
+	err := r.decoder.Decode(ev, ev.Request.ContentType, body, s.layout)
+	if err != nil && len(ev.Notes) > 0 {
+		return message.New("body-odd", bodyMessage(err), bodyNotes(ev))
+	}
+	return err
 }

@@ -109,6 +109,7 @@ func TestProblems(t *testing.T) {
 		{name: "source: bad route", source: in(goodSource, "POST /acme", "FETCH acme")},
 		{name: "source: reserved path", source: in(goodSource, "POST /acme/{device}", "POST /-/acme")},
 		{name: "source: unknown table", source: in(goodSource, "{from:", "{table: device, from:")},
+		{name: "source: body", source: goodSource + "body: xlm\n"},
 		{name: "source: zone", source: goodSource + "time: {zone: Mars/Olympus}\n"},
 		{name: "source: correction", source: goodSource + "time: {correct: nine minutes}\n"},
 		{name: "source: outcome", source: goodSource + "answers: [{for: acepted, body: ok}]\n"},
@@ -288,7 +289,7 @@ func TestApply(t *testing.T) {
 		"forged handle": {face("2026-01-02T03:04:05Z", "@0123456789abcdef:0"), `snapSmallImage`},
 		"no mapping":    {`{"kind":"car"}`, "unmapped: no mapping of source acme matches"},
 		"broken JSON":   {`{"kind":"face",`, "undecodable: broken json"},
-		"not JSON":      {`kind=face`, "undecodable:"},
+		"not JSON":      {`kind: face`, "undecodable:"},
 		"empty":         {``, "undecodable:"},
 	} {
 		res := applyAcme(t, rules, tt.body, nil)

@@ -32,10 +32,21 @@ type Mapping struct {
 	eachRaw  int    // slot of each when it is one chain of the event; -1 otherwise
 	it       *event.Paths
 	inline   map[string]inlineTable
+	rows     map[string]inlineRows // where inline stands
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
-	device   bool // some expression needs the device's row
+	device   bool     // some expression needs the device's row
+	private  []string // names whose values stand for a person; see findPrivate
+}
+
+// File is the name of the file, as messages give it.
+func (m *Mapping) File() string { return m.place.File }
+
+// inlineRows is where a table in a mapping stands, and each of its keys.
+type inlineRows struct {
+	at   Place
+	keys map[string]Place
 }
 
 // loop goes over the elements of a list. The innermost element is also `it`.
@@ -82,7 +93,7 @@ type part struct {
 // is returned all the same, but the rules it belongs to will not be used.
 func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Mapping {
 	f, ms := parseFile(name, data, &l.problems)
-	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}}
+	m := &Mapping{Name: path.Join(b.source.Name, path.Base(name)), place: Place{name, 1, 1}, eachRaw: -1, inline: map[string]inlineTable{}, rows: map[string]inlineRows{}}
 	mf := &mappingFile{file: f, m: m, spec: l.catalogue, parts: map[string][]part{}, names: map[string]Place{}}
 	mf.scope = scope{event: &b.source.paths, device: l.deviceTable(b), tables: l.tables, inline: m.inline, lets: map[string]*Table{}, later: map[string]bool{}, catalogue: l.catalogue}
 	if ms == nil {
@@ -109,6 +120,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf.read("let", mf.let)
 	mf.record()
 	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
+	m.findPrivate()
 	return m
 }
 
@@ -177,7 +189,13 @@ func (mf *mappingFile) expression(n ast.Node, what any) *expression {
 // a problem now.
 func (mf *mappingFile) condition(n ast.Node, what any) *expression {
 	e := mf.expression(n, what)
-	if e == nil || !e.isConst {
+	if e == nil {
+		return nil
+	}
+	if !e.isConst {
+		if c, ok := mf.code(n, what); ok {
+			e.explainable(mf.scope, c)
+		}
 		return e
 	}
 	if _, ok := e.constant.(bool); !ok {
@@ -191,15 +209,17 @@ func (mf *mappingFile) condition(n ast.Node, what any) *expression {
 func (mf *mappingFile) tables(n ast.Node) {
 	for _, t := range mf.members(n, "tables") {
 		table := inlineTable{}
+		rows := inlineRows{Place{mf.name, t.keyAt.Position.Line, t.keyAt.Position.Column}, map[string]Place{}}
 		if !mf.define(t) {
 			continue
 		}
 		for _, e := range mf.members(t.value, message.New("the-table", t.key)) {
 			if s, ok := mf.text(e.value, message.New("the-table", t.key)); ok {
 				table[e.key] = s
+				rows.keys[e.key] = Place{mf.name, e.keyAt.Position.Line, e.keyAt.Position.Column}
 			}
 		}
-		mf.m.inline[t.key] = table
+		mf.m.inline[t.key], mf.m.rows[t.key] = table, rows
 	}
 }
 

@@ -83,7 +83,7 @@ type proposer struct {
 	out    *Proposal
 	event  *event.Event
 	tree   *tree
-	unwrap []string
+	layout event.Layout
 
 	devices, people *Table
 
@@ -104,7 +104,7 @@ func (p *proposer) read() error {
 	}
 	if p.sample.Source != nil {
 		s := p.existing()
-		p.unwrap = s.unwrap
+		p.layout = s.layout
 		if q.Path != "" {
 			found, params, ok := (&Rules{Sources: []*Source{s}}).Match(q.Method, q.Path)
 			p.out.Unheard = found == nil || !ok
@@ -113,7 +113,7 @@ func (p *proposer) read() error {
 	}
 	p.out.Posted = Route{q.Method, q.Path}
 	ev := &event.Event{Request: q}
-	if err := event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap); err != nil {
+	if err := event.NewDecoder().Decode(ev, q.ContentType, body, p.layout); err != nil {
 		return err
 	}
 	if ev.Kind == event.JSON && !strings.ContainsAny(string(ev.Doc[:1]), "{[") {
@@ -121,8 +121,8 @@ func (p *proposer) read() error {
 	}
 	if p.sample.Source == nil && ev.Kind != event.JSON {
 		if root, ok := onlyMember(ev.Doc); ok && isXML(ev) {
-			p.unwrap = []string{root}
-			_ = event.NewDecoder().Decode(ev, q.ContentType, body, p.unwrap) // it was well before
+			p.layout.Unwrap = []string{root}
+			_ = event.NewDecoder().Decode(ev, q.ContentType, body, p.layout) // it was well before
 		}
 	}
 	if _, err := ev.Value(ev.Doc); err != nil {

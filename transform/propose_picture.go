@@ -25,7 +25,7 @@ type pictureAt struct {
 func (p *proposer) findPictures() {
 	for _, part := range p.event.Parts {
 		data := p.event.Blobs[part.Blob].Data
-		if event.Picture(data) == "" {
+		if event.PictureType(data) == "" {
 			continue
 		}
 		at := pictureAt{size: len(data)}

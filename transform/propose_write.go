@@ -200,8 +200,8 @@ func (p *proposer) sourceFile() []byte {
 		w.noted("  - POST /"+p.sample.Vendor, "不能分设备写时")
 		wild = true
 	}
-	if len(p.unwrap) > 0 {
-		w.noted(fmt.Sprintf("unwrap: [%s]", scalar(p.unwrap[0])), "XML 的根元素，去掉这一层")
+	if len(p.layout.Unwrap) > 0 {
+		w.noted(fmt.Sprintf("unwrap: [%s]", scalar(p.layout.Unwrap[0])), "XML 的根元素，去掉这一层")
 	}
 	w.line("device:")
 	w.line("  from:                                          # 依次查设备表，先查到的为准；选只有这台设备才有的")

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"iter"
@@ -91,11 +92,7 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	for _, l := range m.lets {
 		v, err := r.eval(l.value)
 		if r.trace != nil {
-			value := describe(v)
-			if s, ok := asText(v); ok && l.value.personal {
-				value = personal.Masked(s)
-			}
-			r.trace.add(Step{What: "let", Name: l.name, Place: l.value.place, Expr: l.value.text, Value: value, OK: err == nil, Err: err})
+			r.tell(Step{What: "let", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
 		}
 		if err != nil {
 			return message.New("value-of", l.name, err)
@@ -132,7 +129,7 @@ func (r *run) tellOmitted(m *Mapping) {
 	}
 	for i, b := range r.blobs {
 		if f := &m.To.Fields[i]; b != nil && r.values[i].Kind == spec.Missing {
-			r.trace.add(Step{What: "left out", Name: f.Name, Note: f.Label + "：按规范不传", OK: true})
+			r.trace.add(Step{What: "left out", Name: f.Name, Note: f.Label + "：按规范不传", Verdict: Yes, Mapping: m.Name})
 		}
 	}
 }
@@ -172,11 +169,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		err = assign(f, out, v)
 	}
 	if r.trace != nil {
-		value := describe(v)
-		if s, ok := asText(v); ok && f.Mask != spec.Open {
-			value = f.Masked(s)
-		}
-		r.trace.add(Step{What: "field", Name: prefix + f.Name, Note: f.Label, Place: rule.value.place, Expr: rule.value.text, Value: value, Saw: r.saw(rule.value, f), OK: err == nil, Err: err})
+		r.tell(Step{What: "field", Verdict: gave(v, err), Name: prefix + f.Name, Note: f.Label, Err: err}, rule.value, v, f)
 	}
 	if err != nil {
 		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
@@ -224,17 +217,17 @@ func (r *run) check(m *Mapping, res *Result) error {
 	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
 	res.Violations = append(res.Violations, r.violations...)
+	if r.trace != nil {
+		r.tellChecks(m)
+	}
 	for _, v := range r.violations {
-		if v.Severity == spec.Warning && r.trace == nil {
+		if v.Severity == spec.Warning {
 			continue // nobody would read it
 		}
-		text := r.blame(m, &v)
-		r.trace.add(Step{What: "check", Name: fieldName(v.Field), Note: text.In(message.English), Warning: v.Severity == spec.Warning})
-		if v.Severity != spec.Warning {
-			texts = append(texts, text)
-			onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
-		}
+		texts = append(texts, r.blame(m, &v))
+		onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 	}
+	r.rows = nil // blame evaluates again
 	switch {
 	case len(texts) == 0:
 		return nil
@@ -259,13 +252,6 @@ type noPicture struct{ violations }
 // violation is one in both languages.
 func violation(v *spec.Violation) message.Both {
 	return message.Both{English: v.Error(), Chinese: v.Chinese()}
-}
-
-func fieldName(f *spec.Field) string {
-	if f == nil {
-		return ""
-	}
-	return f.Name
 }
 
 // because names the expression behind a value, its place, and what it saw. What
@@ -365,6 +351,9 @@ func (r *run) identify(m *Mapping, rec *Record, element int) error {
 		rec.Distinct = rec.digest()
 	} else {
 		v, err := r.eval(m.distinct)
+		if r.trace != nil {
+			r.tell(Step{What: "distinct", Verdict: gave(v, err), Err: err}, m.distinct, v, nil)
+		}
 		if err != nil {
 			return message.New("distinct-error", err)
 		}
@@ -376,10 +365,16 @@ func (r *run) identify(m *Mapping, rec *Record, element int) error {
 		}
 		rec.Distinct = s
 	}
-	if r.trace != nil {
-		r.trace.add(Step{What: "record", Name: m.To.Name, Note: m.To.Title, Value: fmt.Sprintf("element %d: device %s, time %s, distinct %s", element, rec.Device, rec.Time, rec.Distinct), OK: true})
-	}
+	r.tellRecord(m, rec, element)
 	return nil
+}
+
+func (r *run) tellRecord(m *Mapping, rec *Record, element int) {
+	if r.trace == nil {
+		return
+	}
+	r.trace.add(Step{What: "record", Verdict: Yes, Mapping: m.Name, Name: m.To.Name, Note: m.To.Title,
+		Value: fmt.Sprintf("element %d: device %s, time %s, distinct %s", element, rec.Device, rec.Time, cmp.Or(m.shownDistinct(rec), rec.Distinct))})
 }
 
 // digest tells two contents apart, pictures included (two faces of one second

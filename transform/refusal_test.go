@@ -47,7 +47,7 @@ func TestRefusals(t *testing.T) {
 		{name: "only ignores", mapping: "title: x\nignore:\n  - {when: event.kind == 7, because: x}\n"},
 		{name: "two lines", mapping: in(goodMapping, "time(event.at)", "|\n    time(\n      event.kind)")},
 		{name: "cut off", body: good[:40]},
-		{name: "no JSON", body: "kind=face"},
+		{name: "no JSON", body: "kind: face"},
 		{name: "no body", body: " "},
 	} {
 		if tt.mapping == "" {

@@ -84,8 +84,8 @@ type replacer struct {
 // body replaces in the parts of a multipart body, or in all of it.
 func (r *replacer) body(body []byte, contentType string) []byte {
 	var ev event.Event
-	if err := event.NewDecoder().Decode(&ev, contentType, body, nil); err != nil || ev.Kind != event.Multipart {
-		if event.Picture(body) != "" {
+	if err := event.NewDecoder().Decode(&ev, contentType, body, event.Layout{}); err != nil || len(ev.Parts) == 0 {
+		if event.PictureType(body) != "" {
 			return fmt.Appendf(nil, "{{jpeg:%d}}", len(body))
 		}
 		return []byte(r.text(utf8Text(body)))
@@ -99,7 +99,7 @@ func (r *replacer) body(body []byte, contentType string) []byte {
 			continue
 		}
 		switch {
-		case event.Picture(data) != "":
+		case event.PictureType(data) != "":
 			out = append(out, r.text(utf8Text(body[done:at]))...)
 			out = fmt.Appendf(out, "{{jpeg:%d}}", len(data))
 		case bytes.IndexByte(data, 0) >= 0:

@@ -1,6 +1,9 @@
 package transform
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Match finds the source that listens at path, and the values of its
 // wildcards: {name} is one segment, {name...} as the last one is all the rest.
@@ -8,7 +11,14 @@ import "strings"
 // if nobody listens there; with a source and ok false, somebody does, but not
 // for this method.
 func (r *Rules) Match(method, path string) (s *Source, params map[string]string, ok bool) {
+	return r.MatchTraced(method, path, nil)
+}
+
+// MatchTraced is Match, and adds to tr, which may be nil, why each source is
+// the one or is not.
+func (r *Rules) MatchTraced(method, path string, tr *Trace) (s *Source, params map[string]string, ok bool) {
 	best := ""
+	var chosen Route
 	for _, src := range r.Sources {
 		for _, route := range src.Routes {
 			p, rank, fits := route.match(path)
@@ -21,11 +31,46 @@ func (r *Rules) Match(method, path string) (s *Source, params map[string]string,
 				rank = " " + rank
 			}
 			if rank > best {
-				best, s, params, ok = rank, src, p, route.Method == method
+				best, s, params, ok, chosen = rank, src, p, route.Method == method, route
 			}
 		}
 	}
+	if tr != nil {
+		for _, src := range r.Sources {
+			tr.add(src.tell(Route{method, path}, s, chosen))
+		}
+	}
 	return s, params, ok
+}
+
+// tell says why a request went to this source, or why it did not. chosen is
+// the route by which it went to source to, if to is not nil.
+func (s *Source) tell(request Route, to *Source, chosen Route) Step {
+	step := Step{What: "source", Verdict: No, Name: s.Name, Note: s.Title + ": ", Place: s.place}
+	if s == to {
+		step.Note += fmt.Sprintf("%s is %s", request, chosen)
+		if step.Verdict = Yes; chosen.Method != request.Method {
+			step.Verdict = Failed
+			step.Note = fmt.Sprintf("%s: %s is only for %s", s.Title, chosen.Path, chosen.Method)
+		}
+		return step
+	}
+	for _, route := range s.Routes {
+		if _, _, fits := route.match(request.Path); fits {
+			step.Note += fmt.Sprintf("%s fits too; %s is nearer", route, chosen)
+			return step
+		}
+	}
+	const most = 4
+	var list []string
+	for _, route := range s.Routes[:min(most, len(s.Routes))] {
+		list = append(list, route.String())
+	}
+	if len(s.Routes) > most {
+		list = append(list, fmt.Sprintf("… (%d)", len(s.Routes)))
+	}
+	step.Note += "listens at " + strings.Join(list, ", ")
+	return step
 }
 
 // match compares segment by segment. rank orders matches: the greater text is

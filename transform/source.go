@@ -22,7 +22,7 @@ type Source struct {
 	Mappings    []*Mapping
 
 	place     Place
-	unwrap    []string
+	layout    event.Layout
 	deviceIDs []*expression
 	devices   *Table    // nil: the source has no device table
 	listenAt  []Problem // where each route stands
@@ -96,7 +96,9 @@ func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilde
 	f.read(ms, message.New("a-source"), []key{
 		{"title", true, func(n ast.Node) { s.Title, _ = f.text(n, "title") }},
 		{"listen", true, b.listen},
-		{"unwrap", false, func(n ast.Node) { s.unwrap = b.texts(n, "unwrap") }},
+		{"body", false, b.body},
+		{"part", false, func(n ast.Node) { s.layout.Parts = b.texts(n, "part") }},
+		{"unwrap", false, func(n ast.Node) { s.layout.Unwrap = b.texts(n, "unwrap") }},
 		{"device", false, func(n ast.Node) { b.device(n, l) }},
 		{"time", false, b.time},
 		{"otherwise", false, b.otherwise},
@@ -136,6 +138,22 @@ func (b *sourceBuilder) listen(n ast.Node) {
 		at.line = b.lines[at.Line-1]
 		b.source.listenAt = append(b.source.listenAt, at)
 	}
+}
+
+// body is the kind of the source's bodies, where their look is not enough.
+func (b *sourceBuilder) body(n ast.Node) {
+	s, ok := b.text(n, "body")
+	if !ok {
+		return
+	}
+	if b.source.layout.Kind = event.Kind(s); slices.Contains(event.Kinds, b.source.layout.Kind) {
+		return
+	}
+	var names []string
+	for _, k := range event.Kinds {
+		names = append(names, string(k))
+	}
+	b.at(n.GetToken(), message.New("body-kind", names, s, hint(s, names)))
 }
 
 func (b *sourceBuilder) device(n ast.Node, l *loader) {

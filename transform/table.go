@@ -52,6 +52,7 @@ func (t *Table) lacks(column string) bool {
 type tableRow struct {
 	id    string // by which it was found
 	cells Row
+	line  int // in the table's file
 }
 
 // Len is the number of rows.
@@ -64,6 +65,14 @@ func (t *Table) Row(ids ...string) Row {
 		return r.cells
 	}
 	return nil
+}
+
+// place of a row in the table's file; of none, that file.
+func (t *Table) place(r *tableRow) Place {
+	if r == nil {
+		return Place{File: t.File}
+	}
+	return Place{File: t.File, Line: r.line}
 }
 
 // find takes the row that names the most ids itself; of two that name as many,
@@ -290,7 +299,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, row}
+		t.rows[id] = &tableRow{name, row, l.number}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {

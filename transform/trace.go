@@ -1,26 +1,70 @@
 package transform
 
 import (
-	"fmt"
-	"io"
-	"strings"
+	"encoding/json"
+
+	"yiqiao/transform/spec"
 )
 
-// Trace collects what Apply did, step by step. A nil *Trace collects nothing.
+// Trace collects what became of an event, step by step. A nil *Trace collects
+// nothing, and costs nothing. Personal values are masked in it and long ones
+// cut: it is made to be shown to somebody.
 type Trace struct{ Steps []Step }
 
-// Step is one thing that Apply did.
+// Step is one thing that was done.
 type Step struct {
-	What    string // device, mapping, ignore, otherwise, let, field, check, record
-	Name    string
-	Note    string // label, title or reason, in the language of the files
-	Place   Place
-	Expr    string
-	Value   string
-	Saw     string // the names that the expression used, with their values
-	OK      bool
-	Warning bool
+	// What was done: source (is it the one that listens there?), decoded,
+	// mapping (does it match?), ignore, device (a candidate for its id), each,
+	// let, field, left out, check, distinct, record, otherwise.
+	What    string
+	Verdict Verdict
+	Mapping string // of which it is a part
+	Name    string // of the source, mapping, field …
+	Note    string // its title, label or reason, or what else there is to say
+	Place   Place  // of the expression
+	Expr    string // as it stands in the file
+	Value   string // what it gave
+	Saw     string // the names that it used, with their values
+	Because []Part // of a condition that does not hold: the parts to blame
+	Rows    []RowUsed
+	Checks  []Checked
 	Err     error
+}
+
+// Verdict of a step.
+type Verdict string
+
+// The verdicts.
+const (
+	Yes     Verdict = "yes"     // it holds, was found, gave a value
+	No      Verdict = "no"      // it does not hold, was not found
+	Nothing Verdict = "nothing" // it gave no value
+	Warned  Verdict = "warning" // it is doubtful, and no obstacle
+	Failed  Verdict = "failed"  // it gave an error, or is not as the standard wants it
+	Skipped Verdict = "skipped" // it was not tried
+)
+
+// Part is a part of a condition that does not hold.
+type Part struct {
+	Expr  string
+	Place Place
+	Value string
+	Saw   string
+}
+
+// RowUsed is a look-up in a table.
+type RowUsed struct {
+	Table string
+	Key   string // as text; masked where what uses it is
+	Place Place  // of the row, which may be that of any other key; of none, the table
+	Found bool
+}
+
+// Checked is a rule of the standard with its verdict.
+type Checked struct {
+	Rule    string // "length"
+	Want    spec.Phrase
+	Verdict Verdict
 }
 
 func (t *Trace) add(s Step) {
@@ -29,32 +73,94 @@ func (t *Trace) add(s Step) {
 	}
 }
 
-// Write prints the steps for a person, in about 100 columns.
-func (t *Trace) Write(w io.Writer) {
-	for _, s := range t.Steps {
-		mark := "✓"
-		switch {
-		case s.Warning:
-			mark = "!"
-		case !s.OK:
-			mark = "✗"
-		}
-		head := strings.TrimSpace(s.Name + " " + s.Note)
-		fmt.Fprintf(w, "%s %-8s %s\n", mark, s.What, head)
-		if s.Expr != "" {
-			fmt.Fprintf(w, "             %s", s.Expr)
-			if s.Value != "" {
-				fmt.Fprintf(w, "  →  %s", s.Value)
-			}
-			fmt.Fprintf(w, "   (%s)\n", s.Place)
-		} else if s.Value != "" {
-			fmt.Fprintf(w, "             %s\n", s.Value)
-		}
-		if s.Saw != "" && s.Saw != s.Expr+" = "+s.Value {
-			fmt.Fprintf(w, "             %s\n", s.Saw)
-		}
-		if s.Err != nil {
-			fmt.Fprintf(w, "             %s\n", s.Err)
-		}
+// MarshalJSON writes a step for machines: places as "file:line:col".
+func (s Step) MarshalJSON() ([]byte, error) {
+	type part struct {
+		Expr  string `json:"expression"`
+		Place string `json:"place"`
+		Value string `json:"value,omitempty"`
+		Saw   string `json:"saw,omitempty"`
 	}
+	type row struct {
+		Table string `json:"table"`
+		Key   string `json:"key"`
+		Place string `json:"place"`
+		Found bool   `json:"found"`
+	}
+	type check struct {
+		Rule    string  `json:"rule"`
+		Want    string  `json:"want,omitempty"`
+		Verdict Verdict `json:"verdict"`
+	}
+	out := struct {
+		What    string  `json:"what"`
+		Verdict Verdict `json:"verdict"`
+		Mapping string  `json:"mapping,omitempty"`
+		Name    string  `json:"name,omitempty"`
+		Note    string  `json:"note,omitempty"`
+		Expr    string  `json:"expression,omitempty"`
+		Place   string  `json:"place,omitempty"`
+		Value   string  `json:"value,omitempty"`
+		Saw     string  `json:"saw,omitempty"`
+		Because []part  `json:"because,omitempty"`
+		Rows    []row   `json:"rows,omitempty"`
+		Checks  []check `json:"checks,omitempty"`
+		Err     string  `json:"error,omitempty"`
+	}{What: s.What, Verdict: s.Verdict, Mapping: s.Mapping, Name: s.Name, Note: s.Note, Expr: s.Expr, Place: s.Place.String(), Value: s.Value, Saw: s.Saw}
+	for _, p := range s.Because {
+		out.Because = append(out.Because, part{p.Expr, p.Place.String(), p.Value, p.Saw})
+	}
+	for _, r := range s.Rows {
+		out.Rows = append(out.Rows, row{r.Table, r.Key, r.Place.String(), r.Found})
+	}
+	for _, c := range s.Checks {
+		out.Checks = append(out.Checks, check{c.Rule, c.Want.English, c.Verdict})
+	}
+	if s.Err != nil {
+		out.Err = s.Err.Error()
+	}
+	return json.Marshal(out)
+}
+
+// Explanation is what `yiqiao map -json` prints: one input, the steps from it
+// to its records, and what came of it. Steps are in the order in which they
+// were done. Personal values are masked.
+type Explanation struct {
+	Source  string            `json:"source"`
+	Device  string            `json:"device,omitempty"` // the id by which it was found, or sought in vain
+	Steps   []Step            `json:"steps"`
+	Records []ExplainedRecord `json:"records,omitempty"`
+	Ignored []string          `json:"ignored,omitempty"` // the reasons
+	Refusal *ExplainedRefusal `json:"refusal,omitempty"`
+}
+
+// ExplainedRecord is a record with its pictures described.
+type ExplainedRecord struct {
+	To       string          `json:"to"`
+	Mapping  string          `json:"mapping"`
+	Record   json.RawMessage `json:"record"`
+	Envelope json.RawMessage `json:"envelope,omitempty"` // sealed for a key made for this call
+}
+
+// ExplainedRefusal says why the event gave no record.
+type ExplainedRefusal struct {
+	Class   RefusalClass `json:"class"`
+	Mapping string       `json:"mapping,omitempty"`
+	Text    string       `json:"text"`
+}
+
+// Explain gathers a result and its trace.
+func (t *Trace) Explain(s *Source, res *Result) Explanation {
+	x := Explanation{Source: s.Name, Device: res.Device, Steps: t.Steps}
+	for i := range res.Records {
+		rec := &res.Records[i]
+		x.Records = append(x.Records, ExplainedRecord{To: rec.Interface.Name, Mapping: rec.Mapping.Name, Record: rec.Masked(rec.Interface)})
+	}
+	for _, ig := range res.Ignored {
+		x.Ignored = append(x.Ignored, ig.Because)
+	}
+	if no := res.Refusal; no != nil {
+		x.Refusal = &ExplainedRefusal{no.Class, no.Mapping, no.Text}
+	}
+	return x
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"yiqiao/proxy"
 	"yiqiao/transform"
@@ -14,33 +16,107 @@ import (
 func runCheck(_ context.Context, io stdio, args []string) error {
 	f := flags("check")
 	languageFlag(f, &io)
-	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are checked")
+	dir := f.String("site", "", "folder of the site; without it and without PATH, and without yiqiao.yaml here, the bundled packs are checked")
 	words, err := parse(f, args)
 	if err != nil {
 		return err
 	}
-	if len(words) == 1 && *dir == "" {
-		*dir, words = words[0], nil
-	}
-	if len(words) > 0 {
-		return unexpected(words)
-	}
-	rules, problems, err := loadRules(*dir, true)
+	targets, err := targetsOf(*dir, words)
 	if err != nil {
 		return err
 	}
-	io.problems(io.out, problems)
-	if len(problems.Errors()) > 0 {
-		fmt.Fprintln(io.out, io.told(problems))
+	found := false
+	for _, t := range targets {
+		title := ""
+		if len(targets) > 1 {
+			title = t.name + ": "
+		}
+		ok, err := checkTarget(io, t, title)
+		if err != nil {
+			return err
+		}
+		found = found || !ok
+	}
+	if found {
 		return errFindings
 	}
-	mappings, sources := 0, 0
-	for _, s := range rules.Sources {
-		sources++
-		mappings += len(s.Mappings)
-	}
-	fmt.Fprintf(io.out, "ok: %d sources, %d mappings, rules %s\n", sources, mappings, rules.Digest)
 	return nil
+}
+
+// checkTarget tells all that is wrong with a target, or with what of it was
+// asked for. What is wrong elsewhere is counted: the rules cannot run with it.
+func checkTarget(io stdio, t *target, title string) (ok bool, err error) {
+	rules, problems, err := t.check()
+	if err != nil {
+		return false, err
+	}
+	var here, elsewhere transform.Problems
+	for _, p := range problems {
+		if t.wants(filepath.FromSlash(p.File)) {
+			here = append(here, p)
+		} else {
+			elsewhere = append(elsewhere, p)
+		}
+	}
+	io.problems(io.out, here)
+	if len(here.Errors()) > 0 {
+		fmt.Fprintln(io.out, title+io.told(here))
+	}
+	if len(elsewhere.Errors()) > 0 {
+		fmt.Fprintf(io.out, "%s%s in other files: yiqiao check %s\n", title, io.told(elsewhere), t.name)
+	}
+	if len(problems.Errors()) > 0 {
+		return false, nil
+	}
+	if err := t.tellWithoutCases(io, rules); err != nil {
+		return false, err
+	}
+	mappings, sources := 0, 0
+	var digests []string
+	for _, r := range rules {
+		for _, s := range r.Sources {
+			sources++
+			mappings += len(s.Mappings)
+		}
+		digests = append(digests, r.Digest)
+	}
+	fmt.Fprintf(io.out, "%sok: %d sources, %d mappings, rules %s\n", title, sources, mappings, strings.Join(digests, " "))
+	return true, nil
+}
+
+// tellWithoutCases notes the mappings of the target that have no case: nobody
+// would see when a change breaks them.
+func (t *target) tellWithoutCases(io stdio, rules []*transform.Rules) error {
+	cases, err := transform.Cases(t.pack)
+	if err != nil {
+		return err
+	}
+	has := map[string]bool{}
+	for _, c := range cases {
+		has[path.Join(c.Vendor, c.Event+".yaml")] = true
+	}
+	var list []string
+	for _, r := range rules {
+		for _, s := range r.Sources {
+			for _, m := range s.Mappings {
+				if file := m.File(); !has[m.Name] && t.owns(file) && t.wants(filepath.FromSlash(file)) {
+					list = append(list, file)
+				}
+			}
+		}
+	}
+	if len(list) > 0 {
+		fmt.Fprintf(io.out, "note: %s no case: %s; a folder %s.cases beside it holds them, yiqiao test runs them\n",
+			have(len(list)), strings.Join(list, ", "), strings.TrimSuffix(path.Base(list[0]), ".yaml"))
+	}
+	return nil
+}
+
+func have(n int) string {
+	if n == 1 {
+		return "1 mapping has"
+	}
+	return fmt.Sprintf("%d mappings have", n)
 }
 
 // count says how many there are of a thing: "1 problem", "2 problems".
@@ -52,8 +128,8 @@ func count(n int, noun string) string {
 }
 
 // loadRules loads the rules of a site, or the bundled ones with the tables
-// of their cases if there is no site. whole: the configuration is proved too.
-func loadRules(dir string, whole bool) (*transform.Rules, transform.Problems, error) {
+// of their cases if there is no site.
+func loadRules(dir string) (*transform.Rules, transform.Problems, error) {
 	site, err := siteOf(dir)
 	if err != nil {
 		return nil, nil, err
@@ -66,13 +142,6 @@ func loadRules(dir string, whole bool) (*transform.Rules, transform.Problems, er
 	}
 	if _, err := os.Stat(site.Dir); err != nil {
 		return nil, nil, err
-	}
-	if whole {
-		g, problems := site.Load()
-		if g == nil {
-			return nil, problems, nil
-		}
-		return g.Rules, problems, nil
 	}
 	cfg, problems := proxy.ReadConfig(site.Dir)
 	if len(problems.Errors()) > 0 {

@@ -84,7 +84,7 @@ func (p *pictures) bytes(f *os.File, name string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("照片 %q 读不出来：%v", name, err)
-	case event.Picture(data) == "":
+	case event.PictureType(data) == "":
 		return nil, fmt.Errorf("%q 不是照片：应为 JPEG、PNG、BMP 等（规范 1.8）", name)
 	}
 	return data, nil

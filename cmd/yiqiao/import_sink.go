@@ -55,7 +55,7 @@ func (s *importSink) proveOnly(std stdio, o *importFlags, options proxy.ImportOp
 	if dir == "." {
 		dir = "" // the bundled rules will do
 	}
-	rules, problems, err := loadRules(dir, false)
+	rules, problems, err := loadRules(dir)
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"flag"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -17,39 +17,45 @@ import (
 
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
+	"yiqiao/transform/event"
 )
 
-func runMap(_ context.Context, std stdio, args []string) error {
+// mapOptions are the flags and words of `yiqiao map`.
+type mapOptions struct {
+	site, contentType, path, source string
+	trace, json, sealed             bool
+	mapping                         string // VENDOR/EVENT or VENDOR
+	payload                         string // a file, the id of an entry; empty: standard input
+}
+
+func (o *mapOptions) flags() *flag.FlagSet {
 	f := flags("map")
+	f.StringVar(&o.site, "site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs")
+	f.StringVar(&o.contentType, "type", "", "content type of the payload (needed only for odd multipart)")
+	f.StringVar(&o.path, "path", "", "path that the payload was posted to, for sources that tell kinds by it")
+	f.BoolVar(&o.trace, "trace", false, "print each step: source, mappings and why each matched or not, device, every expression with its value and place, every check; personal values are masked")
+	f.BoolVar(&o.json, "json", false, "print trace and records as one JSON object, for machines; personal values are masked")
+	f.BoolVar(&o.sealed, "seal", false, "print the envelope too, sealed for a key made for this call")
+	f.StringVar(&o.source, "source", "", "the vendor, where neither MAPPING nor a .http file tells it")
+	return f
+}
+
+func runMap(ctx context.Context, std stdio, args []string) error {
+	var o mapOptions
+	f := o.flags()
 	languageFlag(f, &std)
-	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs")
-	contentType := f.String("type", "", "content type of the payload (needed only for odd multipart)")
-	posted := f.String("path", "", "path that the payload was posted to, for sources that tell kinds by it")
-	trace := f.Bool("trace", false, "print each rule, its value and its place")
-	sealed := f.Bool("seal", false, "print the envelope too, sealed for a key made for this call")
-	source := f.String("source", "", "the vendor, where neither MAPPING nor a .http file tells it")
 	words, err := parse(f, args)
 	if err != nil {
 		return err
 	}
-	mapping, name, err := mapWords(words)
+	if err := o.words(words); err != nil {
+		return err
+	}
+	name, data, err := o.read(ctx, std)
 	if err != nil {
 		return err
 	}
-	in := std.in
-	if name != "" {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		in = file
-	}
-	data, err := io.ReadAll(io.LimitReader(in, 64<<20))
-	if err != nil {
-		return err
-	}
-	rules, problems, err := loadRules(*dir, false)
+	rules, problems, err := loadRules(o.site)
 	if err != nil {
 		return err
 	}
@@ -61,43 +67,111 @@ func runMap(_ context.Context, std stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *contentType != "" {
-		q.ContentType = *contentType
+	if o.contentType != "" {
+		q.ContentType = o.contentType
 	}
-	if *posted != "" {
-		q.Path = *posted
-	}
-	if mapping != "" && *source == "" {
-		*source = vendorOf(mapping)
-	}
-	s := rules.Source(*source)
-	if q.Path != "" {
-		if found, params, ok := rules.Match(q.Method, q.Path); ok && (*source == "" || s == found) {
-			s, q.Params = found, params
-		}
-	}
-	if err := known(rules, s, *source, mapping); err != nil {
-		return err
+	if o.path != "" {
+		q.Path = o.path
 	}
 	var tr *transform.Trace
-	if *trace {
+	if o.trace || o.json {
 		tr = &transform.Trace{}
+	}
+	s, err := o.choose(rules, &q, tr)
+	if err != nil {
+		return err
 	}
 	var res transform.Result
 	rules.ApplyBody(s, q, body, &res, tr)
-	if tr != nil {
-		tr.Write(std.out)
-		fmt.Fprintln(std.out)
+	if err := o.print(std, s, &res, tr); err != nil {
+		return err
 	}
 	if res.Refusal != nil {
-		fmt.Fprintf(std.out, "%s: %s\n", res.Refusal.Class, res.Refusal.In(std.language()))
 		return errFindings
 	}
-	_, _ = std.out.Write(res.Describe())
-	if *sealed {
-		return printSealed(std.out, res.Records)
+	return nil
+}
+
+// choose finds the source: by the path that the payload was posted to, or by
+// its name. What was named goes before.
+func (o *mapOptions) choose(rules *transform.Rules, q *event.Request, tr *transform.Trace) (*transform.Source, error) {
+	name := o.source
+	if name == "" && o.mapping != "" {
+		name = vendorOf(o.mapping)
+	}
+	s := rules.Source(name)
+	var byPath *transform.Trace
+	if tr != nil {
+		byPath = new(transform.Trace)
+	}
+	found := false
+	if q.Path != "" {
+		at, params, ok := rules.MatchTraced(q.Method, q.Path, byPath)
+		if ok && (name == "" || s == at) {
+			s, q.Params, found = at, params, true
+		}
+	}
+	if err := known(rules, s, name, o.mapping); err != nil {
+		return nil, err
+	}
+	switch {
+	case tr == nil:
+	case found:
+		tr.Steps = byPath.Steps
+	default:
+		tr.Steps = []transform.Step{{What: "source", Verdict: transform.Yes, Name: s.Name, Note: s.Title + ": named on the command line, whatever the path"}}
+	}
+	return s, nil
+}
+
+// print prints what came of the payload.
+func (o *mapOptions) print(std stdio, s *transform.Source, res *transform.Result, tr *transform.Trace) error {
+	w := std.out
+	var envelopes [][]byte
+	if o.sealed {
+		var err error
+		if envelopes, err = sealAll(res.Records); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.json:
+		x := tr.Explain(s, res)
+		for i, e := range envelopes {
+			x.Records[i].Envelope = e
+		}
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(x)
+	case o.trace:
+		tr.Write(w)
+		fmt.Fprintln(w)
+		transform.WriteResult(w, res, std.language())
+	case res.Refusal != nil:
+		fmt.Fprintf(w, "%s: %s\n", res.Refusal.Class, res.Refusal.In(std.language()))
+	default:
+		_, _ = w.Write(res.Describe())
+	}
+	for i, envelope := range envelopes {
+		rec := &res.Records[i]
+		text := shorten(envelope, 4000)
+		if o.trace {
+			text = fold(text, transform.TraceColumns)
+		}
+		fmt.Fprintf(w, "POST /%s?appKey=… (%d bytes, document %d bytes)\n%s\n", rec.Interface.Name, len(envelope), rec.Len(), text)
 	}
 	return nil
+}
+
+// fold breaks a text of ASCII into lines.
+func fold(s string, columns int) string {
+	var lines []string
+	for len([]rune(s)) > columns {
+		head := string([]rune(s)[:columns])
+		lines, s = append(lines, head), s[len(head):]
+	}
+	return strings.Join(append(lines, s), "\n")
 }
 
 // known proves that the source and the mapping that were named are there: a
@@ -126,24 +200,6 @@ func known(rules *transform.Rules, s *transform.Source, source, mapping string) 
 	return nil
 }
 
-// mapWords tells the mapping from the payload: VENDOR/EVENT, with or without
-// .yaml and the folders before it, is a mapping.
-func mapWords(words []string) (mapping, payload string, err error) {
-	for _, w := range words {
-		_, missing := os.Stat(w)
-		switch {
-		case w == "-":
-		case mapping == "" && (strings.HasSuffix(w, ".yaml") || missing != nil && len(words) > 1 || missing != nil && !strings.Contains(filepath.Base(w), ".")):
-			mapping = w
-		case payload == "":
-			payload = w
-		default:
-			return "", "", unexpected([]string{w})
-		}
-	}
-	return mapping, payload, nil
-}
-
 // vendorOf a mapping: "hikvision" of mappings/hikvision/face.yaml, of
 // hikvision/face and of hikvision.
 func vendorOf(mapping string) string {
@@ -163,29 +219,30 @@ func payloadName(name string, data []byte) string {
 	return name
 }
 
-// printSealed shows what the platform would get. The key is thrown away.
-func printSealed(w io.Writer, records []transform.Record) error {
+// sealAll gives what the platform would get. The key is thrown away.
+func sealAll(records []transform.Record) ([][]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sealer, err := seal.New(seal.Config{}, []byte(base64.StdEncoding.EncodeToString(der)))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var list [][]byte
 	for i := range records {
 		rec := &records[i]
 		envelope, err := sealer.Seal(nil, rec.Len(), rec.Pieces(make([]byte, 12<<10)))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		fmt.Fprintf(w, "POST /%s?appKey=… (%d bytes, document %d bytes)\n%s\n", rec.Interface.Name, len(envelope), rec.Len(), shorten(envelope, 4000))
+		list = append(list, envelope)
 	}
-	return nil
+	return list, nil
 }
 
 // shorten cuts a text in its middle.

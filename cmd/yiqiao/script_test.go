@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"yiqiao/proxy/platform/platformtest"
+	"yiqiao/transform"
 	"yiqiao/transform/spec"
 )
 
@@ -68,6 +70,8 @@ func TestScript(t *testing.T) {
 			"records":  scriptRecords,
 			"envelope": scriptEnvelope,
 			"sigterm":  scriptSigterm,
+			"columns":  scriptColumns,
+			"junit":    scriptJUnit,
 		},
 	})
 }
@@ -254,6 +258,72 @@ func scriptEnvelope(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &e))
 	if len(e) != 2 || len(e["encrypted"]) != 256 || len(e["requestData"]) == 0 || len(e["requestData"])%16 != 0 {
 		ts.Fatalf("want encrypted and requestData, got %s", lines[len(lines)-1])
+	}
+}
+
+// columns N wants no line of the last command's standard output to be wider on
+// a terminal.
+func scriptColumns(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 1, "columns N")
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	text := ts.ReadFile("stdout")
+	if text == "" {
+		ts.Fatalf("there is no output")
+	}
+	for line := range strings.Lines(text) {
+		if n := transform.Columns(strings.TrimSuffix(line, "\n")); n > most {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// junit FILE TESTS FAILURES ERRORS reads a report as a CI system does: the
+// numbers of each suite and of all have to be those of the elements.
+func scriptJUnit(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, !neg && len(args) == 4, "junit FILE TESTS FAILURES ERRORS")
+	type numbers struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+	}
+	var all struct {
+		XMLName xml.Name `xml:"testsuites"`
+		numbers
+		Suites []struct {
+			Name string `xml:"name,attr"`
+			numbers
+			Cases []struct {
+				Class   string    `xml:"classname,attr"`
+				Name    string    `xml:"name,attr"`
+				Failure *struct{} `xml:"failure"`
+				Error   *struct{} `xml:"error"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	ts.Check(xml.Unmarshal([]byte(ts.ReadFile(args[0])), &all))
+	var total numbers
+	for _, s := range all.Suites {
+		var n numbers
+		for _, c := range s.Cases {
+			if c.Class == "" || c.Name == "" {
+				ts.Fatalf("a case without a name in suite %s", s.Name)
+			}
+			n.Tests++
+			if c.Failure != nil {
+				n.Failures++
+			}
+			if c.Error != nil {
+				n.Errors++
+			}
+		}
+		if n != s.numbers {
+			ts.Fatalf("suite %s says %+v and holds %+v", s.Name, s.numbers, n)
+		}
+		total = numbers{total.Tests + n.Tests, total.Failures + n.Failures, total.Errors + n.Errors}
+	}
+	if got := fmt.Sprintf("%d %d %d", total.Tests, total.Failures, total.Errors); total != all.numbers || got != strings.Join(args[1:], " ") {
+		ts.Fatalf("want %v, got %s, and %+v at the top", args[1:], got, all.numbers)
 	}
 }
 

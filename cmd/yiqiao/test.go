@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,225 +11,213 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
-	"yiqiao/mappings"
-	"yiqiao/proxy"
 	"yiqiao/transform"
-	"yiqiao/transform/message"
 )
 
 func runTest(_ context.Context, io stdio, args []string) error {
 	f := flags("test")
 	languageFlag(f, &io)
-	dir := f.String("site", "", "folder of the site; without it, and without yiqiao.yaml here, the bundled packs are tested")
-	only := f.String("run", "", "run only cases whose name matches this regular expression")
+	dir := f.String("site", "", "folder of the site; without it and without PATH, and without yiqiao.yaml here, the bundled packs are tested")
+	only := f.String("run", "", "run only cases whose name (vendor/event/case) matches this regular expression")
 	update := f.Bool("update", false, "write what the cases give as what is wanted")
 	verbose := f.Bool("v", false, "name each case")
-	if words, err := parse(f, args); err != nil || len(words) > 0 {
-		return errors.Join(err, unexpected(words))
+	cover := f.Bool("cover", false, "name each mapping, field, ignore rule and table row that no case touched")
+	report := f.String("junit", "", "write the results to this file as JUnit XML")
+	words, err := parse(f, args)
+	if err != nil {
+		return err
 	}
 	re, err := regexp.Compile(*only)
 	if err != nil {
 		return usagef("-run: %v", err)
 	}
-	if *dir == "" {
-		if _, err := os.Stat(proxy.ConfigFile); err == nil {
-			*dir = "."
-		}
-	}
-	t := &tester{io: io, only: re, update: *update, verbose: *verbose}
-	if err := t.load(*dir); err != nil {
+	targets, err := targetsOf(*dir, words)
+	if err != nil {
 		return err
 	}
-	return t.run()
+	t := &tester{io: io, only: re, update: *update, verbose: *verbose, cover: *cover}
+	var broken error
+	for _, target := range targets {
+		if broken = errors.Join(broken, t.test(target)); broken != nil && !errors.Is(broken, errFindings) {
+			return broken
+		}
+	}
+	fmt.Fprintf(io.out, "%d passed, %d failed", t.passed, t.failed)
+	if t.written > 0 {
+		fmt.Fprintf(io.out, ", %d written", t.written)
+	}
+	fmt.Fprintln(io.out)
+	if *report != "" {
+		if err := writeJUnit(*report, t.results); err != nil {
+			return err
+		}
+	}
+	if t.failed > 0 || broken != nil {
+		return errFindings
+	}
+	return nil
 }
 
-// tester runs the cases of one folder of packs.
+// tester runs the cases of targets, one after the other.
 type tester struct {
 	io      stdio
 	only    *regexp.Regexp
 	update  bool
 	verbose bool
+	cover   bool
 
-	pack    transform.Pack
-	dir     string                                        // where wants are written; empty: nowhere
-	rulesOf func(vendor string) (*transform.Rules, error) // rules with the vendor's tables
+	passed, failed, written int
+	results                 []caseReport
 }
 
-// load finds the cases and the rules that they are for: the site's own, or
-// the bundled ones with the tables that lie beside them.
-func (t *tester) load(dir string) error {
-	site, err := siteOf(dir)
+// caseReport is what became of one case.
+type caseReport struct {
+	vendor, event, name string
+	took                time.Duration
+	broken              bool   // it could not be run
+	failure             string // empty: it passed
+}
+
+// test runs the cases of one target. errFindings: its rules cannot run.
+func (t *tester) test(target *target) error {
+	cases, err := transform.Cases(target.pack)
 	if err != nil {
 		return err
 	}
-	if dir == "" {
-		t.pack = transform.Pack{Prefix: "bundled", FS: mappings.FS}
-		t.rulesOf = func(vendor string) (*transform.Rules, error) {
-			tables, problems := packTables(mappings.FS, vendor)
-			rules, more := transform.Load(transform.Options{Catalogue: site.Catalogue, Packs: []transform.Pack{t.pack}, Sources: []string{vendor}, Tables: tables})
-			return rules, t.told(append(problems, more...))
+	chosen := slices.DeleteFunc(cases, func(c transform.Case) bool {
+		return !t.only.MatchString(c.ID()) || !target.wantsCase(c)
+	})
+	for _, group := range target.groups(chosen, t.only.String() == "") {
+		rules, problems := target.rules(group.vendor)
+		t.io.problems(t.io.out, problems)
+		if n := len(problems.Errors()); n > 0 {
+			t.results = append(t.results, caseReport{vendor: cmp.Or(group.vendor, target.name), event: "rules", name: "load", broken: true, failure: problems.Errors().Error()})
+			return errFindings
 		}
-		return nil
-	}
-	t.dir = filepath.Join(dir, "mappings")
-	t.pack = transform.Pack{Prefix: t.dir, FS: os.DirFS(t.dir)}
-	cfg, problems := proxy.ReadConfig(dir)
-	if err := t.told(problems); err != nil {
-		return err
-	}
-	rules, problems := site.LoadRules(cfg)
-	if err := t.told(problems); err != nil {
-		return err
-	}
-	t.rulesOf = func(string) (*transform.Rules, error) { return rules, nil }
-	return nil
-}
-
-func (t *tester) told(problems transform.Problems) error {
-	t.io.problems(t.io.out, problems)
-	if len(problems.Errors()) > 0 {
-		return errFindings
-	}
-	return nil
-}
-
-func packTables(pack fs.FS, vendor string) ([]*transform.Table, transform.Problems) {
-	names, _ := fs.Glob(pack, vendor+"/tables/*.csv")
-	var tables []*transform.Table
-	var problems transform.Problems
-	for _, n := range names {
-		data, err := fs.ReadFile(pack, n)
-		if err != nil {
-			problems = append(problems, transform.Problem{Place: transform.Place{File: n, Line: 1, Col: 1}, Message: message.New("file", err)})
-			continue
+		var cover transform.Coverage
+		for _, c := range group.cases {
+			t.one(target, rules, c, &cover)
 		}
-		table, more := transform.ParseTable(strings.TrimSuffix(path.Base(n), ".csv"), n, data)
-		tables, problems = append(tables, table), append(problems, more...)
-	}
-	return tables, problems
-}
-
-func (t *tester) run() error {
-	cases, err := transform.Cases(t.pack)
-	if err != nil {
-		return err
-	}
-	results := map[string][]transform.CaseResult{}
-	vendors := map[string]*transform.Rules{}
-	passed, failed, written := 0, 0, 0
-	for _, c := range cases {
-		if !t.only.MatchString(c.ID()) {
-			continue
+		if t.only.String() == "" && len(target.only) == 0 {
+			t.tellCoverage(cmp.Or(group.vendor, target.name), cover.Of(rules, target.owns))
 		}
-		rules, ok := vendors[c.Vendor]
-		if !ok {
-			if rules, err = t.rulesOf(c.Vendor); err != nil {
-				return err
-			}
-			vendors[c.Vendor] = rules
-		}
-		res, verdict := t.one(rules, c)
-		results[c.Vendor] = append(results[c.Vendor], res)
-		switch {
-		case verdict == "written":
-			written++
-		case verdict != "":
-			failed++
-			fmt.Fprintf(t.io.out, "FAIL %s\n%s", c.ID(), verdict)
-		default:
-			passed++
-			if t.verbose {
-				fmt.Fprintf(t.io.out, "ok   %s\n", c.ID())
-			}
-		}
-	}
-	for vendor, rules := range vendors {
-		for _, m := range rules.Uncovered(results[vendor]) {
-			if strings.HasPrefix(m, vendor+"/") && t.only.String() == "" {
-				fmt.Fprintf(t.io.out, "note: no case touches mapping %s\n", m)
-			}
-		}
-	}
-	fmt.Fprintf(t.io.out, "%d passed, %d failed", passed, failed)
-	if written > 0 {
-		fmt.Fprintf(t.io.out, ", %d written", written)
-	}
-	fmt.Fprintln(t.io.out)
-	if failed > 0 {
-		return errFindings
 	}
 	return nil
 }
 
-// one runs a case. The verdict is empty if it passed, "written" if what is
-// wanted was written, else what is wrong.
-func (t *tester) one(rules *transform.Rules, c transform.Case) (transform.CaseResult, string) {
-	input, err := fs.ReadFile(t.pack.FS, c.Input)
-	if err != nil {
-		return transform.CaseResult{}, "  " + err.Error() + "\n"
-	}
-	res, err := rules.RunCase(c, input)
-	if err != nil {
-		return res, "  " + err.Error() + "\n"
-	}
-	want, err := fs.ReadFile(t.pack.FS, c.Want(res.Refused))
-	if bytes.Equal(want, res.Got) && err == nil {
-		return res, ""
-	}
-	if t.update && t.dir != "" {
-		_ = os.Remove(filepath.Join(t.dir, filepath.FromSlash(c.Want(!res.Refused)))) // the other kind of want, if there was one
-		if err := os.WriteFile(filepath.Join(t.dir, filepath.FromSlash(c.Want(res.Refused))), res.Got, 0o644); err != nil {
-			return res, "  " + err.Error() + "\n"
+// one runs a case and tells what is wrong with it.
+func (t *tester) one(target *target, rules *transform.Rules, c transform.Case, cover *transform.Coverage) {
+	begun := time.Now()
+	var tr transform.Trace
+	r := caseReport{vendor: c.Vendor, event: c.Event, name: c.Name}
+	verdict, err := t.verdict(target, rules, c, &tr)
+	cover.Add(&tr)
+	r.took = time.Since(begun)
+	switch {
+	case err != nil:
+		r.broken, r.failure = true, "  "+err.Error()+"\n"
+	case verdict == written:
+		t.written++
+		t.results = append(t.results, r)
+		if t.verbose {
+			fmt.Fprintf(t.io.out, "new  %s\n", c.ID())
 		}
-		return res, "written"
+		return
+	default:
+		r.failure = verdict
 	}
+	if t.results = append(t.results, r); r.failure != "" {
+		t.failed++
+		fmt.Fprintf(t.io.out, "FAIL %s\n%s", c.ID(), r.failure)
+		return
+	}
+	t.passed++
+	if t.verbose {
+		fmt.Fprintf(t.io.out, "ok   %s\n", c.ID())
+	}
+}
+
+// written is the verdict on a case whose want was written.
+const written = "written"
+
+// verdict is empty if the case passed, else what is wrong.
+func (t *tester) verdict(target *target, rules *transform.Rules, c transform.Case, tr *transform.Trace) (string, error) {
+	input, err := fs.ReadFile(target.pack.FS, c.Input)
 	if err != nil {
-		if want, err = fs.ReadFile(t.pack.FS, c.Want(!res.Refused)); err != nil {
-			return res, fmt.Sprintf("  there is no %s; -update writes it\n  got:\n%s", path.Base(c.Want(res.Refused)), indent(res.Got))
+		return "", err
+	}
+	res, err := rules.RunCase(c, input, tr)
+	if err != nil {
+		return "", err
+	}
+	file, other := c.Want(res.Refused), c.Want(!res.Refused)
+	want, err := fs.ReadFile(target.pack.FS, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		want, err = fs.ReadFile(target.pack.FS, other)
+	}
+	wrong := ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		wrong = fmt.Sprintf("  there is no %s; -update writes it\n  got:\n%s", path.Base(file), indent(res.Got))
+	case err != nil:
+		return "", err
+	case !bytes.Equal(want, res.Got):
+		list, err := transform.Differences(rules.Catalogue, want, res.Got)
+		if wrong = differences(list); err != nil {
+			wrong = fmt.Sprintf("  %s: %v; -update writes it anew\n", path.Base(file), err)
 		}
 	}
-	return res, lineDiff(want, res.Got)
+	if wrong == "" || !t.update || target.dir == "" {
+		return wrong, nil
+	}
+	_ = os.Remove(filepath.Join(target.dir, filepath.FromSlash(other))) // the other kind of want, if there was one
+	return written, os.WriteFile(filepath.Join(target.dir, filepath.FromSlash(file)), res.Got, 0o644)
+}
+
+// differences lists them, each on a line; with several records, of which one.
+func differences(list []transform.Difference) string {
+	several := slices.ContainsFunc(list, func(d transform.Difference) bool { return d.Record > 0 })
+	var b strings.Builder
+	for _, d := range list {
+		b.WriteString("  ")
+		if several && d.To != "" {
+			fmt.Fprintf(&b, "record %d: ", d.Record+1)
+		}
+		fmt.Fprintln(&b, d)
+	}
+	return b.String()
 }
 
 func indent(b []byte) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(string(b), "\n"), "\n", "\n    ") + "\n"
 }
 
-// lineDiff shows the lines that differ. Both sides are made by the same
-// printer: that a comma follows is no difference.
-func lineDiff(want, got []byte) string {
-	w, g := strings.Split(strings.TrimRight(string(want), "\n"), "\n"), strings.Split(strings.TrimRight(string(got), "\n"), "\n")
-	same := func(i, k int) bool { return bare(w[i]) == bare(g[k]) }
-	common := make([][]int, len(w)+1) // of w[i:] and g[k:], the longest common part
-	for i := range common {
-		common[i] = make([]int, len(g)+1)
-	}
-	for i := len(w) - 1; i >= 0; i-- {
-		for k := len(g) - 1; k >= 0; k-- {
-			if common[i][k] = max(common[i+1][k], common[i][k+1]); same(i, k) {
-				common[i][k] = common[i+1][k+1] + 1
+// tellCoverage names the mappings that no case touches, and with -cover all
+// else that none does.
+func (t *tester) tellCoverage(name string, list []transform.Covered) {
+	const rowsMost = 10 // of a site's tables no case needs all rows
+	var totals []string
+	for _, part := range list {
+		totals = append(totals, fmt.Sprintf("%d of %d %s", part.Touched, part.Touched+len(part.Missed), part.What))
+		for i, m := range part.Missed {
+			switch {
+			case part.What == transform.CoveredMappings:
+				fmt.Fprintf(t.io.out, "note: no case touches mapping %s\n", m.Name)
+			case !t.cover:
+			case part.What == transform.CoveredRows && i == rowsMost:
+				fmt.Fprintf(t.io.out, "cover: … and %s\n", count(len(part.Missed)-i, "more row"))
+			case part.What != transform.CoveredRows || i < rowsMost:
+				fmt.Fprintf(t.io.out, "cover: %s: no case touches %s: %s\n", m.Place, singular[part.What], m.Name)
 			}
 		}
 	}
-	var b strings.Builder
-	for i, k := 0, 0; i < len(w) || k < len(g); {
-		switch {
-		case i < len(w) && k < len(g) && same(i, k):
-			i, k = i+1, k+1
-		case k == len(g) || i < len(w) && common[i+1][k] >= common[i][k+1]:
-			fmt.Fprintf(&b, "  - want %s\n", strings.TrimSpace(w[i]))
-			i++
-		default:
-			fmt.Fprintf(&b, "  + got  %s\n", strings.TrimSpace(g[k]))
-			k++
-		}
+	if t.cover {
+		fmt.Fprintf(t.io.out, "cover: %s: %s\n", name, strings.Join(totals, ", "))
 	}
-	if b.Len() == 0 {
-		return "  only spaces and commas differ; -update writes it as it should be\n"
-	}
-	return b.String()
 }
 
-func bare(line string) string { return strings.TrimSuffix(strings.TrimSpace(line), ",") }
+var singular = map[string]string{transform.CoveredFields: "field", transform.CoveredIgnores: "ignore rule", transform.CoveredRows: "table row"}

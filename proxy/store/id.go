@@ -18,3 +18,9 @@ func NewID(now time.Time) string {
 	rand.Read(b[6:])
 	return idEncoding.EncodeToString(b[:])
 }
+
+// IsID tells whether a text looks like what NewID returns.
+func IsID(s string) bool {
+	b, err := idEncoding.DecodeString(s)
+	return err == nil && len(b) == 16
+}

@@ -173,7 +173,7 @@ func IsBase64(s string) bool {
 		return false
 	}
 	head, err := base64.StdEncoding.DecodeString(s[:min(len(s), 64)])
-	return err == nil && event.Picture(head) != ""
+	return err == nil && event.PictureType(head) != ""
 }
 
 // Reason is what a person is told of a violation: what the standard says, and

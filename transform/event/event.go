@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,14 @@ import (
 
 // Limits of one event. A body beyond them is refused with an *Error.
 const (
-	MaxDepth = 128     // nested objects and lists
-	MaxBlobs = 512     // lifted strings and parts
-	MaxParts = 64      // parts of a multipart body
-	MaxDoc   = 4 << 20 // bytes of the document after lifting
+	MaxDepth    = 128      // nested objects and lists
+	MaxBlobs    = 512      // lifted strings and parts
+	MaxParts    = 64       // parts of a multipart body
+	MaxHeader   = 8 << 10  // bytes of the header of one part
+	MaxDoc      = 4 << 20  // bytes of the document after lifting
+	MaxElements = 100_000  // elements, attributes, fields and cells of a body that is not JSON
+	MaxInflated = 32 << 20 // bytes of a body after Content-Encoding was undone; see InflatedRoom
+	maxNotes    = 16
 )
 
 // LiftMin is the length in bytes above which a string literal is lifted.
@@ -30,10 +35,31 @@ type Kind string
 
 // The body kinds.
 const (
-	JSON      Kind = "json"
-	XML       Kind = "xml"
-	Multipart Kind = "multipart"
+	JSON      Kind = "json"      // one document, a list, or several documents one behind the other
+	XML       Kind = "xml"       // a tree of JSON: see xml.go
+	Multipart Kind = "multipart" // form-data, mixed, x-mixed-replace
+	Form      Kind = "form"      // a=1&b=2, percent-encoded
+	KeyValue  Kind = "keyvalue"  // Code=…;action=…;data={…}, or lines a.b[0].c=…
+	Rows      Kind = "rows"      // lines of cells with tabs between
+	Picture   Kind = "picture"   // the bytes of one picture
+	Text      Kind = "text"      // any other text, only if its type or its source says so
+	Empty     Kind = "empty"     // nothing at all: a GET, or as its source says
 )
+
+// Kinds are all of them.
+var Kinds = []Kind{JSON, XML, Multipart, Form, KeyValue, Rows, Picture, Text, Empty}
+
+// Layout is what a source knows of its bodies. The zero value leaves all of it
+// to the body's own look.
+type Layout struct {
+	Kind Kind
+	// Parts name the part of a multipart body that is the document, as Find
+	// does, in this order; without them it is the first that can be one.
+	Parts []string
+	// Unwrap names members whose content is the document, where the document
+	// is an object that holds one: the root element of XML, a wrapper of JSON.
+	Unwrap []string
+}
 
 // Request is what is known of an event beside its body. The maps hold the
 // first value of each name; header names are in lower case.
@@ -58,14 +84,15 @@ type Event struct {
 	Doc   []byte
 	Blobs []Blob
 	Parts []Part
-	// Note says what had to be repaired to read the body ("the closing
-	// delimiter is missing"); empty if nothing.
-	Note string
+	// Notes say what was odd about the body and how it was read nevertheless:
+	// "the closing delimiter is missing".
+	Notes []string
 
 	nonce string
 	skel  []byte   // backing of Doc when the body could not serve
 	arena []byte   // backing of unescaped literals
 	texts []string // backing of values; see box
+	tree  tree     // of kinds that are no JSON, while they are read
 }
 
 // Blob is a long text or a picture that no Go string ever holds.
@@ -118,53 +145,114 @@ func NewDecoder() *Decoder {
 	return &Decoder{nonce: hex.EncodeToString(b[:])}
 }
 
-// Decode reads body into ev, which is reset but keeps its buffers. The kind is
-// told by the body itself first, since devices' content types are unreliable;
-// the content type (ev.Request.ContentType may be set before or after) serves
-// for the boundary of multipart. unwrap names members whose content is the
-// document, when the document is an object with that single member or holds it.
+// Decode reads body into ev, which is reset but keeps its buffers. ev.Request
+// must be set: its Content-Encoding is undone first. Unless layout names the
+// kind it is told by the body itself, since devices' content types are
+// unreliable; where the look is not enough, the content type decides.
 //
 // Decode lifts; that the document is well-formed JSON is checked by Fill.
-func (d *Decoder) Decode(ev *Event, contentType string, body []byte, unwrap []string) error {
+func (d *Decoder) Decode(ev *Event, contentType string, body []byte, layout Layout) error {
 	ev.reset(d.nonce)
-	kind, err := d.decode(ev, contentType, body)
-	ev.Kind = kind
+	body, err := ev.decoded(body)
 	if err != nil {
 		return err
 	}
-	if len(ev.Doc) > MaxDoc {
-		return &Error{kind, -1, fmt.Sprintf("the document has %d bytes after lifting, more than %d", len(ev.Doc), MaxDoc)}
+	if ev.Kind = layout.Kind; ev.Kind == "" {
+		ev.Kind = look(ev.Request.Method, contentType, body)
 	}
-	for _, name := range unwrap {
-		if inner := member(ev.Doc, name); inner != nil {
-			ev.Doc = inner
-			break
-		}
+	if ev.Kind == Multipart {
+		ev.Doc, err = ev.multipart(body, delimiterOf(contentType, body), layout)
+	} else if ev.Doc, err = ev.document(ev.Kind, body); err == nil {
+		ev.Doc = unwrapped(ev.Doc, layout.Unwrap)
 	}
-	return nil
+	if err == nil && len(ev.Doc) > MaxDoc {
+		err = &Error{ev.Kind, -1, fmt.Sprintf("the document has %d bytes after lifting, more than %d", len(ev.Doc), MaxDoc)}
+	}
+	return err
 }
 
-func (d *Decoder) decode(ev *Event, contentType string, body []byte) (Kind, error) {
-	if boundary, ok := boundaryOf(contentType, body); ok {
-		return Multipart, ev.multipart(body, boundary)
+// document reads a body, or a part, of any kind but multipart.
+func (ev *Event) document(kind Kind, body []byte) ([]byte, error) {
+	if kind == Picture {
+		return ev.picture(body)
 	}
-	body = trim(body)
-	switch {
-	case len(body) == 0:
-		return JSON, &Error{JSON, -1, "the body is empty"}
-	case body[0] == '<':
-		return XML, ev.xml(body)
-	default:
-		return JSON, ev.json(body)
+	whole := ev.utf16(body)
+	if body = trim(whole); len(body) == 0 {
+		if kind != Empty && kind != Text {
+			return nil, &Error{kind, -1, "the body is empty"}
+		}
+		return emptyDoc, nil
 	}
+	switch kind {
+	case XML:
+		return ev.xml(body)
+	case Form:
+		return ev.form(body)
+	case KeyValue:
+		return ev.keyValue(body)
+	case Rows:
+		return ev.rows(whole) // a tab at its end is an empty cell
+	case Text:
+		return ev.plain(body)
+	case Empty:
+		return nil, &Error{kind, 0, fmt.Sprintf("want an empty body, got %d bytes", len(body))}
+	}
+	return ev.json(body)
+}
+
+var emptyDoc = []byte("{}")
+
+// unwrapped returns the first member of doc that names gives, if it is an
+// object, or else doc.
+func unwrapped(doc []byte, names []string) []byte {
+	for _, name := range names {
+		if inner := member(doc, name); inner != nil {
+			return inner
+		}
+	}
+	return doc
+}
+
+// picture makes an event of one picture: a part without a name.
+func (ev *Event) picture(body []byte) ([]byte, error) {
+	media := PictureType(body)
+	if media == "" {
+		return nil, &Error{Picture, 0, fmt.Sprintf("want a picture, got %d bytes that begin with %q", len(body), body[:min(len(body), 12)])}
+	}
+	ev.Blobs = append(ev.Blobs, Blob{Data: body, Raw: true})
+	ev.Parts = append(ev.Parts, Part{Type: media, Blob: len(ev.Blobs) - 1})
+	return emptyDoc, nil
+}
+
+// plain makes an event of a text: the member "text".
+func (ev *Event) plain(body []byte) ([]byte, error) {
+	body = ev.utf8(body)
+	t := ev.tree.begin(ev)
+	if _, err := t.add(0, []byte("text"), body); err != nil {
+		return nil, err
+	}
+	return t.document()
 }
 
 func (ev *Event) reset(nonce string) {
 	clear(ev.Blobs)
 	clear(ev.texts)
+	if cap(ev.tree.nodes) > keptNodes {
+		ev.tree.nodes = nil
+	}
 	*ev = Event{
-		Request: ev.Request, nonce: nonce,
-		Blobs: ev.Blobs[:0], Parts: ev.Parts[:0], skel: ev.skel[:0], arena: ev.arena[:0], texts: ev.texts[:0],
+		Request: ev.Request, nonce: nonce, tree: ev.tree,
+		Blobs: ev.Blobs[:0], Parts: ev.Parts[:0], Notes: ev.Notes[:0], skel: ev.skel[:0], arena: ev.arena[:0], texts: ev.texts[:0],
+	}
+}
+
+// note keeps a remark about the body, once.
+func (ev *Event) note(format string, args ...any) {
+	if len(ev.Notes) == maxNotes {
+		return
+	}
+	if s := fmt.Sprintf(format, args...); !slices.Contains(ev.Notes, s) {
+		ev.Notes = append(ev.Notes, s)
 	}
 }
 
@@ -174,10 +262,10 @@ func trim(b []byte) []byte {
 	if len(b) >= 3 && b[0] == 0xEF && b[1] == 0xBB && b[2] == 0xBF {
 		b = b[3:]
 	}
-	for len(b) > 0 && (b[0] <= ' ') {
+	for len(b) > 0 && b[0] <= ' ' {
 		b = b[1:]
 	}
-	for len(b) > 0 && (b[len(b)-1] <= ' ') {
+	for len(b) > 0 && b[len(b)-1] <= ' ' {
 		b = b[:len(b)-1]
 	}
 	return b
@@ -188,10 +276,14 @@ const handlePrefix = "yiqiao-blob:"
 // addBlob records data and returns its handle's text appended to dst.
 func (ev *Event) addBlob(dst, data []byte, raw bool) []byte {
 	ev.Blobs = append(ev.Blobs, Blob{Data: data, Raw: raw})
+	return ev.appendHandle(dst, len(ev.Blobs)-1)
+}
+
+func (ev *Event) appendHandle(dst []byte, blob int) []byte {
 	dst = append(dst, handlePrefix...)
 	dst = append(dst, ev.nonce...)
 	dst = append(dst, ':')
-	return strconv.AppendInt(dst, int64(len(ev.Blobs)-1), 10)
+	return strconv.AppendInt(dst, int64(blob), 10)
 }
 
 // blob returns the blob that s is the handle of, or nil: s is then only text.

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unsafe"
 )
@@ -57,6 +58,24 @@ func (p *Paths) Add(steps []Step, raw bool) int {
 	n.slots = append(n.slots, slot{p.count, raw})
 	p.count++
 	return p.count - 1
+}
+
+// Find is Add for paths that may be in use: it only looks.
+func (p *Paths) Find(steps []Step, raw bool) (slot int, ok bool) {
+	n := &p.root
+	for _, s := range steps {
+		i := slices.IndexFunc(n.edges, func(e edge) bool { return e.step == s })
+		if i < 0 {
+			return 0, false
+		}
+		n = n.edges[i].to
+	}
+	for _, s := range n.slots {
+		if s.raw == raw {
+			return s.n, true
+		}
+	}
+	return 0, false
 }
 
 // Len is the number of slots.

@@ -4,52 +4,123 @@ import (
 	"bytes"
 	"fmt"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // json lifts the long strings of a JSON body. Old firmware writes GBK: a body
 // whose short texts are not UTF-8 is read as GB18030, of which GBK is a part.
-func (ev *Event) json(body []byte) error {
-	err := ev.lift(body)
-	if utf8.Valid(ev.Doc) && err == nil {
-		return nil
+//
+// Several documents one behind the other become a list of them. Text around a
+// document is left out with a note, unless it may be another document.
+func (ev *Event) json(body []byte) ([]byte, error) {
+	skel, blobs := len(ev.skel), len(ev.Blobs)
+	doc, several, err := ev.lift(body)
+	if !utf8.Valid(doc) {
+		ev.skel, ev.Blobs = ev.skel[:skel], ev.Blobs[:blobs]
+		doc, several, err = ev.lift(ev.utf8(body))
 	}
-	if utf8.Valid(body) {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	text, gbErr := simplifiedchinese.GB18030.NewDecoder().Bytes(body)
-	if gbErr != nil {
-		return &Error{JSON, -1, "the text is neither UTF-8 nor GB18030"}
+	first, last := doc[0], doc[len(doc)-1]
+	switch {
+	case first == '{' && last == '}' && !several, first == '[' && last == ']' && !several:
+		return doc, nil
+	case first == '"' || first == '-' || first == 't' || first == 'f' || first == 'n' || '0' <= first && first <= '9':
+		if w := (walker{b: doc}); w.ends(0) == len(doc) {
+			return doc, nil // a document without members
+		}
 	}
-	ev.reset(ev.nonce)
-	ev.Note = "the text was GB18030, not UTF-8"
-	return ev.lift(text)
+	return ev.documents(doc)
 }
 
-// lift makes ev.Doc of body with each string literal above LiftMin replaced by
-// a handle. One pass: bytes.IndexByte hops from quote to quote. Without a long
-// literal the document is the body itself.
-func (ev *Event) lift(body []byte) error {
-	done := 0
+// ends returns where the value at i ends, or -1.
+func (w *walker) ends(i int) int {
+	if end, err := w.value(i, 0, nil); err == "" {
+		return end
+	}
+	return -1
+}
+
+// documents finds the documents in a text that is not one alone.
+func (ev *Event) documents(text []byte) ([]byte, error) {
+	w := walker{b: text}
+	var list [][]byte
+	around, at := 0, 0
+	for at < len(text) {
+		next := bytes.IndexAny(text[at:], "{[")
+		if next < 0 {
+			around += len(bytes.Trim(text[at:], " \t\r\n\x00,"))
+			break
+		}
+		around += len(bytes.Trim(text[at:at+next], " \t\r\n\x00,"))
+		end := -1
+		if inner := w.space(at + next + 1); text[at+next] == '{' || inner < len(text) && text[inner] == '{' {
+			end = w.ends(at + next) // [1] may be anything
+		}
+		if end < 0 {
+			if len(list) > 0 {
+				return nil, &Error{JSON, at + next, "this document, of several, is cut off or broken"}
+			}
+			if next > 0 && around > 0 {
+				return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.12q", text)}
+			}
+			return text, nil // Fill says where
+		}
+		if len(list) == MaxElements/100 {
+			return nil, &Error{JSON, at + next, fmt.Sprintf("more than %d documents", MaxElements/100)}
+		}
+		list = append(list, text[at+next:end])
+		at = end
+	}
+	if around > 0 {
+		ev.note("%d bytes of text around the JSON were left out", around)
+	}
+	switch len(list) {
+	case 0:
+		return nil, &Error{JSON, 0, fmt.Sprintf("want JSON, got text that begins with %.12q", text)}
+	case 1:
+		return list[0], nil
+	}
+	ev.note("%d JSON documents one behind the other became a list", len(list))
+	return listOf(list), nil
+}
+
+// listOf writes a list of documents.
+func listOf(docs [][]byte) []byte {
+	out := []byte{'['}
+	for i, d := range docs {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, d...)
+	}
+	return append(out, ']')
+}
+
+// lift returns body with each string literal above LiftMin replaced by a
+// handle. One pass: bytes.IndexByte hops from quote to quote. Without a long
+// literal the document is the body itself. several: a document with members
+// begins behind the end of another.
+func (ev *Event) lift(body []byte) (doc []byte, several bool, err error) {
+	from, done := len(ev.skel), 0
 	for i := 0; ; {
 		q := bytes.IndexByte(body[i:], '"')
 		if q < 0 {
 			break
 		}
 		start := i + q + 1
+		several = several || q > 1 && behindDocument(body[i:i+q])
 		end := stringEnd(body, start)
 		if end < 0 {
-			ev.Doc = body
-			return &Error{JSON, start - 1, "this string has no end"}
+			return body, several, &Error{JSON, start - 1, "this string has no end"}
 		}
 		if end-start > LiftMin {
 			if len(ev.Blobs) == MaxBlobs {
-				return &Error{JSON, start, fmt.Sprintf("more than %d long strings", MaxBlobs)}
+				return body, several, &Error{JSON, start, fmt.Sprintf("more than %d long strings", MaxBlobs)}
 			}
 			text, err := ev.unescape(body[start:end])
 			if err != nil {
-				return &Error{JSON, start, err.Error()}
+				return body, several, &Error{JSON, start, err.Error()}
 			}
 			ev.skel = append(ev.skel, body[done:start]...)
 			ev.skel = ev.addBlob(ev.skel, text, false)
@@ -58,12 +129,28 @@ func (ev *Event) lift(body []byte) error {
 		i = end + 1
 	}
 	if done == 0 {
-		ev.Doc = body
-		return nil
+		return body, several, nil
 	}
 	ev.skel = append(ev.skel, body[done:]...)
-	ev.Doc = ev.skel
-	return nil
+	return ev.skel[from:], several, nil
+}
+
+// behindDocument tells whether the text before a member's name begins an
+// object right behind another value: inside of a document a comma stands there.
+func behindDocument(b []byte) bool {
+	b = trimRight(b)
+	if len(b) == 0 || b[len(b)-1] != '{' {
+		return false
+	}
+	b = trimRight(b[:len(b)-1])
+	return len(b) > 0 && (b[len(b)-1] == '}' || b[len(b)-1] == ']')
+}
+
+func trimRight(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] <= ' ' {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // stringEnd returns the index of the quote that ends the literal which begins

@@ -3,244 +3,254 @@ package event
 import (
 	"bytes"
 	"fmt"
-	"mime"
-	"net/textproto"
-	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// boundaryOf tells whether a body is multipart and by which delimiter. Some
-// firmware puts the dashes of the delimiter into the header's boundary, and
-// some sends multipart without saying so: the body's first line decides.
-func boundaryOf(contentType string, body []byte) (delimiter []byte, ok bool) {
-	media, params, err := mime.ParseMediaType(contentType)
-	multipart := strings.HasPrefix(media, "multipart/") || strings.HasPrefix(contentType, "multipart/")
-	if multipart && err == nil && params["boundary"] != "" {
-		b := params["boundary"]
-		for _, d := range []string{"--" + b, b} {
-			if bytes.Contains(body, []byte(d)) {
-				return []byte(d), true
+// delimiterOf returns the delimiter of a multipart body: nil if it is none.
+// The header's boundary is not believed before it is found at the beginning of
+// a line: some firmware puts the dashes of the delimiter into it, some quotes
+// it wrongly, some names another one than it uses, and some sends multipart
+// without saying so. Then the body's first line decides.
+func delimiterOf(contentType string, body []byte) []byte {
+	multipart := strings.HasPrefix(mediaType(contentType), "multipart/")
+	if multipart {
+		boundary, _ := param(contentType, "boundary")
+		boundary = strings.TrimRight(boundary, " \t\"'")
+		for _, d := range []string{"--" + boundary, boundary, "--" + strings.TrimLeft(boundary, "-")} {
+			if len(d) > 2 && len(d) < 256 && strings.HasPrefix(d, "--") {
+				if end, _ := nextDelimiter(body, []byte(d)); end >= 0 {
+					return []byte(d)
+				}
 			}
 		}
 	}
-	head := bytes.TrimLeft(body[:min(len(body), 1024)], "\r\n ")
+	head := bytes.TrimLeft(body[:min(len(body), 1024)], "\r\n \x00")
 	if !bytes.HasPrefix(head, []byte("--")) {
-		return nil, multipart
+		return nil
 	}
 	line, _, found := bytes.Cut(head, []byte("\n"))
-	line = bytes.TrimRight(line, "\r")
-	if !found || len(line) < 3 || len(line) > 200 {
-		return nil, multipart
+	line = bytes.TrimRight(line, "\r \t")
+	if !found || len(line) < 3 || len(line) > 200 || !multipart && bytes.ContainsAny(line, "<>{}\"") {
+		return nil
 	}
-	return line, true
+	return line
 }
 
 // multipart splits a body at its delimiter without copying. The document is
-// the first part that is JSON or XML; without one it is an object of the
-// short text fields. Every other part is a blob.
-func (ev *Event) multipart(body, delimiter []byte) error {
+// the part that the layout names, or else the first that is one; documents of
+// one name become a list. Text that stands in further parts is the member
+// "@parts" of the document. Without a document it is an object of the fields.
+func (ev *Event) multipart(body, delimiter []byte, layout Layout) ([]byte, error) {
 	if delimiter == nil {
-		return &Error{Multipart, 0, "no delimiter: the header names no boundary and the body does not begin with one"}
+		return nil, &Error{Multipart, 0, "no delimiter: the header's boundary is not in the body, and the body does not begin with one"}
 	}
 	if err := ev.split(body, delimiter); err != nil {
-		return err
+		return nil, err
 	}
-	for i, p := range ev.Parts {
-		data := trim(ev.Blobs[p.Blob].Data)
-		if len(data) == 0 || !structured(p.Type, data[0]) {
-			continue
+	kinds := make([]Kind, len(ev.Parts)) // of those that are documents
+	main, content := -1, false
+	for i := range ev.Parts {
+		data := trim(ev.Blobs[ev.Parts[i].Blob].Data)
+		content = content || len(data) > 0
+		if kinds[i] = partKind(&ev.Parts[i], data); kinds[i] != "" && main < 0 {
+			main = i
 		}
-		part := ev.Parts[i]
-		note := ev.Note
-		ev.Note = ""
-		ev.Parts = append(ev.Parts[:i], ev.Parts[i+1:]...)
-		// The document keeps its place among the blobs, so that the numbers of
-		// the others stand; its own data is not needed twice.
-		ev.Blobs[part.Blob].Data = nil
-		err := ev.structure(data)
-		if note != "" && ev.Note != "" {
-			note += "; "
-		}
-		ev.Note = note + ev.Note
-		return err
 	}
-	if !slices.ContainsFunc(ev.Parts, func(p Part) bool { return len(ev.Blobs[p.Blob].Data) > 0 }) {
-		return &Error{Multipart, len(body), "no part has any content: cut off?"}
+	if !content {
+		return nil, &Error{Multipart, len(body), "no part has any content: cut off?"}
 	}
-	return ev.formFields()
+	if n := ev.named(layout.Parts, kinds); n >= 0 {
+		main = n
+	}
+	if main < 0 {
+		return ev.fields(nil, kinds)
+	}
+	f := multipartDocument{ev: ev, layout: layout, kinds: kinds, main: main}
+	return f.read()
 }
 
-// structured tells by the first byte, and against it only by a picture's type,
-// whether a part is a document: parts without any type are common.
-func structured(contentType string, first byte) bool {
-	if strings.HasPrefix(contentType, "image/") || strings.HasPrefix(contentType, "video/") {
+// named returns the first document part that a name finds, or -1.
+func (ev *Event) named(names []string, kinds []Kind) int {
+	for _, name := range names {
+		for i := range ev.Parts {
+			if kinds[i] != "" && ev.Parts[i].is(name) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// multipartDocument is the document of a multipart body under way.
+type multipartDocument struct {
+	ev     *Event
+	layout Layout
+	kinds  []Kind // by part; empty: no document
+	main   int    // the part that is the document
+}
+
+func (f *multipartDocument) read() ([]byte, error) {
+	ev := f.ev
+	docs := make([][]byte, len(f.kinds))
+	var same [][]byte // documents of the name of the main one
+	for i, kind := range f.kinds {
+		if kind == "" {
+			continue
+		}
+		doc, err := ev.document(kind, ev.Blobs[ev.Parts[i].Blob].Data)
+		if err == nil && i != f.main && !ev.whole(doc) {
+			err = &Error{kind, -1, fmt.Sprintf("part %d is cut off or broken", i+1)}
+		}
+		switch {
+		case err != nil && f.alike(i):
+			return nil, err // it is an event of its own
+		case err != nil:
+			ev.note("part %q is left as it is: %v", ev.Parts[i].label(i), err)
+			f.kinds[i] = ""
+		case f.alike(i):
+			same = append(same, unwrapped(doc, f.layout.Unwrap))
+		default:
+			docs[i] = unwrapped(doc, f.layout.Unwrap)
+		}
+	}
+	doc := same[0]
+	if len(same) > 1 {
+		ev.note("%d parts that are documents became a list", len(same))
+		doc = listOf(same)
+	}
+	more, err := f.more(docs)
+	if err != nil {
+		return nil, err
+	}
+	f.dropDocuments()
+	switch {
+	case more == nil || !ev.whole(doc): // then Fill says where
+		return doc, nil
+	case doc[0] != '{':
+		ev.note("the document is a list, so the other parts have no place in it")
+		return doc, nil
+	}
+	return withMember(doc, "@parts", more), nil
+}
+
+// alike tells whether a part is a document as the main one is: of one kind and
+// name. Such parts are events one behind the other.
+func (f *multipartDocument) alike(i int) bool {
+	p, main := &f.ev.Parts[i], &f.ev.Parts[f.main]
+	return f.kinds[i] == f.kinds[f.main] && p.Name == main.Name && p.Filename == main.Filename
+}
+
+// withMember returns the object doc with one more member.
+func withMember(doc []byte, name string, value []byte) []byte {
+	out := append(make([]byte, 0, len(doc)+len(name)+len(value)+8), '{')
+	if inner := bytes.TrimLeft(doc[1:], " \t\r\n"); len(inner) > 0 && inner[0] != '}' {
+		out = append(out, doc[1:len(doc)-1]...)
+		out = append(out, ',')
+	}
+	out = append(append(AppendString(out, name), ':'), value...)
+	return append(out, '}')
+}
+
+// more is the object of the texts beside the document, or nil.
+func (f *multipartDocument) more(docs [][]byte) ([]byte, error) {
+	for i := range f.ev.Parts {
+		if p := &f.ev.Parts[i]; docs[i] != nil || f.kinds[i] == "" && p.Name != "" && f.ev.field(p) {
+			return f.ev.fields(docs, f.kinds)
+		}
+	}
+	return nil, nil
+}
+
+// dropDocuments takes the parts that became documents off the list: what is
+// left are fields and pictures. The numbers of the blobs stand.
+func (f *multipartDocument) dropDocuments() {
+	kept := f.ev.Parts[:0]
+	for i, p := range f.ev.Parts {
+		if f.kinds[i] == "" {
+			kept = append(kept, p)
+		} else {
+			f.ev.Blobs[p.Blob].Data = nil
+		}
+	}
+	f.ev.Parts = kept
+}
+
+// fields makes an object of the parts that are texts, and of those of docs,
+// which are by part as kinds are.
+func (ev *Event) fields(docs [][]byte, kinds []Kind) ([]byte, error) {
+	t := ev.tree.begin(ev)
+	for i := range ev.Parts {
+		p := &ev.Parts[i]
+		isDoc := docs != nil && docs[i] != nil
+		if !isDoc && (kinds[i] != "" || p.Name == "" || !ev.field(p)) {
+			continue
+		}
+		n, err := t.add(0, []byte(p.label(i)), nil)
+		if err != nil {
+			return nil, err
+		}
+		b := &ev.Blobs[p.Blob]
+		switch {
+		case isDoc:
+			t.nodes[n].doc = docs[i]
+		case len(b.Data) > LiftMin:
+			b.Raw = false // it is the text of a literal
+			t.nodes[n].blob = int32(p.Blob) + 1
+		default:
+			t.nodes[n].text = ev.utf8(b.Data)
+		}
+	}
+	return t.document()
+}
+
+// field tells whether a part is a text, not a file.
+func (ev *Event) field(p *Part) bool {
+	data := ev.Blobs[p.Blob].Data
+	if p.Filename != "" || PictureType(data) != "" || strings.HasPrefix(p.Type, "image/") && !base64Picture(data) {
 		return false
 	}
-	return first == '{' || first == '[' || first == '<'
+	return isText(data[:min(len(data), 256)])
 }
 
-// structure decodes the document part; blobs that it lifts come behind the
-// parts.
-func (ev *Event) structure(data []byte) error {
-	if data[0] == '<' {
-		return ev.xml(data)
-	}
-	if !utf8.Valid(data) {
-		text, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
-		if err != nil {
-			return &Error{JSON, -1, "the text is neither UTF-8 nor GB18030"}
+// label is what a part is called in a document and in notes.
+func (p *Part) label(i int) string {
+	for _, s := range []string{p.Name, p.Filename, p.ContentID} {
+		if s != "" {
+			return s
 		}
-		ev.Note, data = "the text was GB18030, not UTF-8", text
 	}
-	return ev.lift(data)
+	return fmt.Sprint(i + 1)
 }
 
-func (ev *Event) split(body, delimiter []byte) error {
-	rest := body
-	first := bytes.Index(rest, delimiter)
-	if first < 0 {
-		return &Error{Multipart, 0, fmt.Sprintf("delimiter %q is not in the body", delimiter)}
-	}
-	rest = rest[first+len(delimiter):]
-	for {
-		if bytes.HasPrefix(rest, []byte("--")) {
-			return nil
-		}
-		rest = afterLine(rest)
-		end, next := nextDelimiter(rest, delimiter)
-		part := rest
-		if end >= 0 {
-			part = rest[:end]
-		}
-		if end >= 0 || len(bytes.TrimSpace(part)) > 0 {
-			if err := ev.addPart(part); err != nil {
-				return &Error{Multipart, len(body) - len(rest), err.Error()}
-			}
-		}
-		if end < 0 {
-			ev.Note = "the closing delimiter is missing"
-			return nil
-		}
-		rest = rest[next:]
-	}
+// partNames are what Find compares, in this order.
+var partNames = [...]func(p *Part) string{
+	func(p *Part) string { return p.Name },
+	func(p *Part) string { return p.Filename },
+	func(p *Part) string { return p.ContentID },
+	func(p *Part) string { return stem(p.Filename) },
+	func(p *Part) string { return stem(p.Name) },
+	func(p *Part) string { return p.Type },
 }
 
-// nextDelimiter finds the delimiter at the beginning of a line. end is where
-// the part before it ends (its line break is not the part's), next is behind
-// the delimiter; end is -1 if there is none.
-func nextDelimiter(b, delimiter []byte) (end, next int) {
-	for from := 0; ; {
-		i := bytes.Index(b[from:], delimiter)
-		if i < 0 {
-			return -1, 0
+func (p *Part) is(want string) bool {
+	for _, name := range partNames {
+		if name(p) == want {
+			return true
 		}
-		i += from
-		end = i
-		if end > 0 && b[end-1] == '\n' {
-			end--
-			if end > 0 && b[end-1] == '\r' {
-				end--
-			}
-			return end, i + len(delimiter)
-		}
-		if i == 0 {
-			return 0, len(delimiter)
-		}
-		from = i + len(delimiter)
 	}
-}
-
-// afterLine skips to the next line.
-func afterLine(b []byte) []byte {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 && i < 256 {
-		return b[i+1:]
-	}
-	return b
-}
-
-func (ev *Event) addPart(b []byte) error {
-	if len(ev.Parts) == MaxParts || len(ev.Blobs) == MaxBlobs {
-		return fmt.Errorf("more than %d parts", MaxParts)
-	}
-	var p Part
-	for {
-		line, rest, found := bytes.Cut(b, []byte("\n"))
-		line = bytes.TrimRight(line, "\r")
-		if len(line) == 0 {
-			if found {
-				b = rest
-			}
-			break
-		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !found || !ok || len(line) > 4096 {
-			break // no header at all: the content begins here
-		}
-		p.header(textproto.CanonicalMIMEHeaderKey(string(bytes.TrimSpace(name))), string(bytes.TrimSpace(value)))
-		b = rest
-	}
-	ev.Blobs = append(ev.Blobs, Blob{Data: b, Raw: true})
-	p.Blob = len(ev.Blobs) - 1
-	ev.Parts = append(ev.Parts, p)
-	return nil
-}
-
-func (p *Part) header(name, value string) {
-	switch name {
-	case "Content-Disposition":
-		if _, params, err := mime.ParseMediaType(value); err == nil {
-			p.Name, p.Filename = params["name"], params["filename"]
-		}
-	case "Content-Type":
-		p.Type, _, _ = strings.Cut(value, ";")
-		p.Type = strings.ToLower(strings.TrimSpace(p.Type))
-	case "Content-Id":
-		p.ContentID = strings.Trim(value, "<>")
-	}
-}
-
-// formFields makes the document of a form without a structured part: its
-// short text fields by name.
-func (ev *Event) formFields() error {
-	doc := append(ev.skel[:0], '{')
-	for _, p := range ev.Parts {
-		data := ev.Blobs[p.Blob].Data
-		if p.Name == "" || p.Filename != "" || len(data) > LiftMin || Picture(data) != "" {
-			continue
-		}
-		if len(doc) > 1 {
-			doc = append(doc, ',')
-		}
-		doc = AppendString(doc, p.Name)
-		doc = append(doc, ':')
-		doc = AppendString(doc, string(data))
-	}
-	ev.skel = append(doc, '}')
-	ev.Doc = ev.skel
-	return nil
+	return false
 }
 
 // Find returns the first blob of the part whose name, file name, content id or
 // type is want, in this order of preference; nil if there is none. Names are
 // compared without their extension too ("Picture" finds Picture.jpg).
 func (ev *Event) Find(want string) *Blob {
-	by := []func(p *Part) string{
-		func(p *Part) string { return p.Name },
-		func(p *Part) string { return p.Filename },
-		func(p *Part) string { return p.ContentID },
-		func(p *Part) string { return stem(p.Filename) },
-		func(p *Part) string { return stem(p.Name) },
-		func(p *Part) string { return p.Type },
-	}
 	if want == "" {
 		return nil
 	}
-	for _, key := range by {
+	for _, name := range partNames {
 		for i := range ev.Parts {
-			if p := &ev.Parts[i]; key(p) == want {
+			if p := &ev.Parts[i]; name(p) == want {
 				return &ev.Blobs[p.Blob]
 			}
 		}
@@ -251,22 +261,4 @@ func (ev *Event) Find(want string) *Blob {
 func stem(name string) string {
 	s, _, _ := strings.Cut(name, ".")
 	return s
-}
-
-// Picture returns the media type of a picture by its first bytes, whatever its
-// part says; empty if it is none of those that cameras send.
-func Picture(b []byte) string {
-	for _, m := range []struct{ magic, media string }{
-		{"\xFF\xD8\xFF", "image/jpeg"},
-		{"\x89PNG\r\n\x1a\n", "image/png"},
-		{"GIF8", "image/gif"},
-		{"BM", "image/bmp"},
-		{"II*\x00", "image/tiff"},
-		{"MM\x00*", "image/tiff"},
-	} {
-		if len(b) >= len(m.magic) && string(b[:len(m.magic)]) == m.magic {
-			return m.media
-		}
-	}
-	return ""
 }

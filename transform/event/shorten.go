@@ -67,6 +67,8 @@ func (ev *Event) pictures(spans []span, body []byte) ([]span, bool) {
 		case ev.Kind == JSON: // it had escapes, or was of another encoding: its literal is the next long one
 			if at, end, found = longLiteral(body, scanned); found {
 				scanned = end + 1
+				// In a body that came compressed it is none of the document.
+				found = end-at >= len(b.Data) && (body[at] == b.Data[0] || body[at] == '\\')
 			}
 		}
 		p, long := shorten(b)
@@ -118,7 +120,7 @@ func shorten(b *Blob) (s shortened, long bool) {
 	}
 	if b.Raw {
 		middle := len(data) / 2
-		return shortened{nil, data[:shortHead], data[middle : middle+shortMid], data[len(data)-shortTail:]}, Picture(data) != ""
+		return shortened{nil, data[:shortHead], data[middle : middle+shortMid], data[len(data)-shortTail:]}, PictureType(data) != ""
 	}
 	if comma := bytes.IndexByte(data[:min(len(data), 64)], ','); comma > 0 && bytes.HasPrefix(data, []byte("data:")) {
 		s.prefix, data = data[:comma+1], data[comma+1:]
@@ -126,7 +128,7 @@ func shorten(b *Blob) (s shortened, long bool) {
 	var decoded [shortHead]byte
 	head := data[:min(len(data), shortHead)]
 	n, err := base64.StdEncoding.Decode(decoded[:], head)
-	if err != nil || n != len(head)/4*3 || Picture(decoded[:n]) == "" {
+	if err != nil || n != len(head)/4*3 || PictureType(decoded[:n]) == "" {
 		return s, false
 	}
 	if len(data)%4 != 0 { // cut off, or with line breaks: as wrong as it was

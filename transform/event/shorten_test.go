@@ -30,14 +30,14 @@ func TestShorten(t *testing.T) {
 		"too long":     {text, 1 << 10, false, 0},
 		"cut off":      {`{"big":"` + b64(one)[:70_001] + `"}`, 1 << 16, true, 1200},
 		"multipart":    {multipart, 1 << 16, true, 2600},
-		"xml":          {"<a><img>" + b64(one) + "</img></a>", 1 << 16, false, 0},
+		"xml":          {"<a><img>" + b64(one) + "</img></a>", 1 << 16, true, 1200},
 		"xml, small":   {"<a><b>1</b></a>", 1 << 16, true, 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDecoder()
 			var ev Event
 			body := []byte(tt.body)
-			if err := d.Decode(&ev, "", body, nil); err != nil {
+			if err := d.Decode(&ev, "", body, Layout{}); err != nil {
 				t.Fatal(err)
 			}
 			short, ok := ev.Shorten([]byte("before"), body, tt.limit)
@@ -55,7 +55,7 @@ func TestShorten(t *testing.T) {
 				t.Errorf("%d bytes are left, want at most %d", len(short), tt.most)
 			}
 			var again Event
-			if err := d.Decode(&again, "", short, nil); err != nil {
+			if err := d.Decode(&again, "", short, Layout{}); err != nil {
 				t.Fatal(err)
 			}
 			if string(again.Doc) != string(ev.Doc) || len(again.Blobs) != len(ev.Blobs) || len(again.Parts) != len(ev.Parts) {
@@ -79,14 +79,14 @@ func TestShorten(t *testing.T) {
 // kindOf is the format of a picture, and whether its Base64 is sound.
 func kindOf(b *Blob) string {
 	if b.Raw {
-		return Picture(b.Data)
+		return PictureType(b.Data)
 	}
 	text := string(b.Data)
 	if _, rest, ok := strings.Cut(text, ";base64,"); ok {
 		text = rest
 	}
 	data, err := base64.StdEncoding.DecodeString(text)
-	return fmt.Sprint(Picture(data), err == nil)
+	return fmt.Sprint(PictureType(data), err == nil)
 }
 
 func FuzzShorten(f *testing.F) {
@@ -95,7 +95,7 @@ func FuzzShorten(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d := NewDecoder()
 		var ev Event
-		if d.Decode(&ev, "", body, nil) != nil {
+		if d.Decode(&ev, "", body, Layout{}) != nil {
 			return
 		}
 		short, ok := ev.Shorten(nil, body, 1<<14)

@@ -1,7 +1,7 @@
 package message
 
 // tables are all messages, by what they are about. A rule has one row.
-var tables = [][]row{phrases, files, mappings, sources, expressions, sites, refusals, values}
+var tables = [][]row{phrases, files, mappings, sources, expressions, sites, refusals, bodies, values}
 
 // phrases stand in the gaps of others.
 var phrases = []row{

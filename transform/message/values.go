@@ -32,21 +32,6 @@ var refusals = []row{
 	{"broken-body-at", "broken {1} at byte {2}: {3}", "报文（{1}）从第 {2} 字节起读不出来：{3}", "", ""},
 	{"no-interface", "the standard has no interface {1q}; {2}", "规范里没有接口 {1q}；{2}", "", ""},
 	{"no-known-body", "the body is neither JSON, XML nor multipart: it begins with {1q}", "报文不是 JSON、XML 或 multipart：开头是 {1q}", "", ""},
-	{"body-empty", "the body is empty", "报文是空的", "", ""},
-	{"body-large", "the document has {1} bytes after lifting, more than {2}", "去掉图片后报文仍有 {1} 字节，超过 {2}", "", ""},
-	{"body-encoding", "the text is neither UTF-8 nor GB18030", "文本既不是 UTF-8 也不是 GB18030 编码", "", ""},
-	{"body-string", "this string has no end", "这个字符串没有结束", "", ""},
-	{"body-strings", "more than {1} long strings", "长字符串超过 {1} 个", "", ""},
-	{"body-boundary", "no delimiter: the header names no boundary and the body does not begin with one", "没有分隔线：请求头没有 boundary，报文也不以分隔线开头", "", ""},
-	{"body-cut", "no part has any content: cut off?", "各部分都没有内容：是不是被截断了？", "", ""},
-	{"body-delimiter", "delimiter {1} is not in the body", "报文里没有分隔线 {1}", "", ""},
-	{"body-parts", "more than {1} parts", "超过 {1} 个部分", "", ""},
-	{"body-element", "no element", "没有元素", "", ""},
-	{"body-deep", "nested too deeply", "嵌套太深", "", ""},
-	{"body-value", "want a value", "这里应有一个值", "", ""},
-	{"body-end", "it ends too early: cut off?", "没有结束：是不是被截断了？", "", ""},
-	{"body-xml-end", "line {1}: unexpected EOF", "第 {1} 行没有结束：是不是被截断了？", "", ""},
-	{"body-raw", "{1}", "{1}", "", ""},
 }
 
 // values say what a function or a field wanted, and what it got.

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -106,7 +105,6 @@ func (c *Catalogue) loadDicts(s *sheet) error {
 type sheet struct {
 	name     string
 	data     []byte
-	tree     *ast.File
 	problems []error
 }
 
@@ -115,11 +113,7 @@ func openSheet(files fs.FS, name string) (*sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sheet{name: name, data: data}
-	if s.tree, err = parser.ParseBytes(data, 0); err != nil {
-		return nil, s.located(err)
-	}
-	return s, nil
+	return &sheet{name: name, data: data}, nil
 }
 
 // decode reads the sheet; keys that out does not have are mistakes.
@@ -144,13 +138,18 @@ func (s *sheet) problem(at, format string, args ...any) {
 }
 
 // line of the node at a path, or, if there is none, of what it would be in.
+// The file is parsed for it once more: a start without mistakes is faster so.
 func (s *sheet) line(at string) int {
+	tree, err := parser.ParseBytes(s.data, 0)
+	if err != nil {
+		return 1
+	}
 	for at != "$" && at != "" {
 		p, err := yaml.PathString(at)
 		if err != nil {
 			break
 		}
-		if n, err := p.FilterFile(s.tree); err == nil && n != nil {
+		if n, err := p.FilterFile(tree); err == nil && n != nil {
 			return n.GetToken().Position.Line
 		}
 		at = at[:strings.LastIndexAny(at, ".[")]
