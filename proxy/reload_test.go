@@ -74,7 +74,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "yiqiao.yaml"), []byte(strings.Replace(string(config), "iflytek]", "iflytek, acme]", 1)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "yiqiao.yaml"), []byte(strings.Replace(string(config), "iflytek]", "iflytek, acme]", 1)+"reload: {events: 20}\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,6 +1,10 @@
 package transform
 
-import "slices"
+import (
+	"slices"
+
+	"yiqiao/transform/event"
+)
 
 // SchemaLine begins the first line of a file, by which an editor finds its
 // schema.
@@ -98,9 +102,15 @@ func SourceKeys() []KeyDoc {
 	for _, o := range outcomes {
 		names = append(names, string(o))
 	}
+	var kinds []string
+	for _, k := range event.Kinds {
+		kinds = append(kinds, string(k))
+	}
 	return []KeyDoc{
 		{Name: "title", Required: true, Chinese: "给人看的名字", English: "what it is, for people", Example: "海康威视 ISAPI HTTP 监听"},
 		{Name: "listen", Required: true, Kind: Texts, Chinese: "设备往哪里推：方法和路径，{名字} 是一段", English: "where devices post: method and path, {name} is one segment", Example: "POST /hikvision/{device}"},
+		{Name: "body", Values: kinds, Chinese: "正文是哪一种；不写就看内容", English: "the kind of body; left out: told by what it looks like"},
+		{Name: "part", Kind: Texts, Chinese: "multipart 里哪个部件是事件；不写就是第一个像的", English: "the part of a multipart body that is the event; left out: the first that can be one"},
 		{Name: "unwrap", Kind: Texts, Chinese: "要去掉的外层（XML 的根元素、JSON 的外壳）", English: "layers around the event that are taken off: the root of an XML, a shell of a JSON", Example: "[EventNotificationAlert]"},
 		{Name: "device", Kind: Section, Chinese: "怎样认出设备", English: "how a device is known", Keys: []KeyDoc{
 			{Name: "table", Chinese: "在哪张表里查", English: "the table that it is looked up in", Default: "devices"},

@@ -51,10 +51,10 @@ type diagnostic struct {
 	Range struct {
 		Start struct{ Line, Character int } `json:"start"`
 	} `json:"range"`
-	Message string `json:"rpcMessage"`
+	Message string `json:"message"`
 }
 
-// String is "line: rpcMessage", lines counted from 1.
+// String is "line: message", lines counted from 1.
 func (d diagnostic) String() string { return fmt.Sprintf("%d: %s", d.Range.Start.Line+1, d.Message) }
 
 func startEditor(t *testing.T) *editor {

@@ -67,6 +67,8 @@ func (ev *Event) pictures(spans []span, body []byte) ([]span, bool) {
 		case ev.Kind == JSON: // it had escapes, or was of another encoding: its literal is the next long one
 			if at, end, found = longLiteral(body, scanned); found {
 				scanned = end + 1
+				// In a body that came compressed it is none of the document.
+				found = end-at >= len(b.Data) && (body[at] == b.Data[0] || body[at] == '\\')
 			}
 		}
 		p, long := shorten(b)
