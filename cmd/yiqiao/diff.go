@@ -96,7 +96,7 @@ func loadRuleFolder(std stdio, dir string) (*ruleFolder, error) {
 	f.vendors = map[string]*transform.Rules{}
 	for _, s := range sources {
 		vendor, pack := filepath.Base(filepath.Dir(s)), os.DirFS(dir)
-		tables, problems := (&target{pack: transform.Pack{Prefix: dir, FS: pack}}).packTables(vendor)
+		tables, problems := packTables(pack, vendor)
 		rules, more := transform.Load(transform.Options{Catalogue: site.Catalogue, Packs: []transform.Pack{{Prefix: dir, FS: pack}}, Sources: []string{vendor}, Tables: tables})
 		if err := told(append(problems, more...)); err != nil {
 			return nil, err
