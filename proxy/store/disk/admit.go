@@ -256,13 +256,18 @@ func (t *txn) takeKey(m *meta) error {
 	if len(m.Key) == 0 {
 		return nil
 	}
-	n, err := t.exec("INSERT INTO key(key, id, expires) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Key, m.ID, m.Expires)
-	if err != nil || n > 0 {
-		t.count.keys += int(n)
+	if isNew, err := t.newKey(m); isNew || err != nil {
 		return err
 	}
-	_, err = t.exec("UPDATE key SET id = ?, expires = ? WHERE key = ?", m.ID, m.Expires, m.Key)
+	_, err := t.exec("UPDATE key SET id = ?, expires = ? WHERE key = ?", m.ID, m.Expires, m.Key)
 	return err
+}
+
+// newKey gives an entry a key that nobody has had.
+func (t *txn) newKey(m *meta) (isNew bool, err error) {
+	n, err := t.exec("INSERT INTO key(key, id, expires) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", m.Key, m.ID, m.Expires)
+	t.count.keys += int(n)
+	return n > 0, err
 }
 
 // expireKeys removes some expired keys, once for a transaction: more than an

@@ -10,13 +10,13 @@ import (
 )
 
 // A transaction of the index takes what came in commitEvery, or so many
-// operations or bytes of bodies: a page that many of them change is written
+// records or bytes of bodies: a page that many of them change is written
 // once then, and not once for each sync. It ends at once when somebody waits
 // for it. What it has not taken yet is replayed after a crash.
 const (
-	commitEvery = 250 * time.Millisecond
-	commitOps   = 8000
-	commitBytes = 16 << 20
+	commitEvery   = 250 * time.Millisecond
+	commitRecords = 2000
+	commitBytes   = 16 << 20
 )
 
 // againEvery is how often an index that is behind the log is tried again.
@@ -50,11 +50,12 @@ func (s *Store) index() {
 
 // group is what is applied to the index in one transaction, under way.
 type group struct {
-	store *Store
-	ops   []*op
-	bytes int64
-	due   bool
-	t     *txn // nil: not begun
+	store   *Store
+	ops     []*op
+	records int
+	bytes   int64
+	due     bool
+	t       *txn // nil: not begun
 	// behind is why what is in the log could not be applied: it is tried again,
 	// one operation after the other.
 	behind error
@@ -67,12 +68,13 @@ type group struct {
 // there.
 func (g *group) apply(ops []*op) {
 	for _, o := range ops {
+		g.records += len(o.records)
 		g.bytes += o.planned
 		g.due = g.due || !o.answered
 	}
 	from := len(g.ops)
 	g.ops = append(g.ops, ops...)
-	g.due = g.due || len(g.ops) >= commitOps || g.bytes >= commitBytes
+	g.due = g.due || len(g.ops) >= commitRecords || g.records >= commitRecords || g.bytes >= commitBytes
 	if g.behind != nil || len(ops) == 0 {
 		return
 	}
@@ -225,6 +227,7 @@ func (s *Store) answer(o *op, err error) {
 	} else {
 		s.flight.land(o)
 	}
+	s.lighten(o)
 	if o.early {
 		s.unseen.Add(-1)
 	}
@@ -237,6 +240,7 @@ func (s *Store) answer(o *op, err error) {
 // uncertain tells the caller that the entries are in the log, and not yet in
 // the index: they stay on their way.
 func (s *Store) uncertain(o *op, why error) {
+	s.lighten(o) // who comes is refused, and waits for nothing
 	if !o.answered {
 		o.answered = true
 		o.done <- fmt.Errorf("%w: the index cannot take it now: %v", store.ErrUncertain, why)

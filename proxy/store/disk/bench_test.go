@@ -30,6 +30,21 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 }
 
+// What small entries cost beside the least that must be done, and beside SQLite
+// alone: ratios of one run, for rates are those of the disk of the day.
+func BenchmarkSmall(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		do   func(b *testing.B) admit
+	}{
+		{"log", func(b *testing.B) admit { return newBareLog(b, b.TempDir()).Admit }},
+		{"store", func(b *testing.B) admit { return open(b, b.TempDir(), Options{}).Admit }},
+		{"sqlite", func(b *testing.B) admit { return newSQLiteOnly(b, b.TempDir()).Admit }},
+	} {
+		b.Run(c.name, func(b *testing.B) { admitMany(b, c.do(b), 1_000, 64) })
+	}
+}
+
 type admit func(ctx context.Context, now time.Time, entries []store.Entry) ([]store.Admission, error)
 
 func admitMany(b *testing.B, do admit, size, producers int) {

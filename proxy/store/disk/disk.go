@@ -40,6 +40,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"yiqiao/proxy/store"
 )
 
@@ -91,9 +93,10 @@ type Store struct {
 	stopped sync.Once
 	kept    chan struct{} // it has ended
 	flight  flight
-	filter  *filter        // the writer's
-	filling sync.WaitGroup // of the filter
-	unseen  atomic.Int64   // operations that are acknowledged, and not in the index yet
+	filter  *filter             // the writer's
+	filling sync.WaitGroup      // of the filter
+	unseen  atomic.Int64        // operations that are acknowledged, and not in the index yet
+	lag     *semaphore.Weighted // records on their way from the syncer to the index
 	health  health
 
 	closing sync.RWMutex // held for reading while an operation is under way
@@ -151,7 +154,7 @@ func Open(folder string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		opts: o, folder: folder, lock: lock,
-		ops: make(chan *op, 1024), written: make(chan []*op, 1024), synced: make(chan []*op, 64),
+		ops: make(chan *op, 1024), written: make(chan []*op, 1024), synced: make(chan []*op, 1024), lag: semaphore.NewWeighted(mostLag),
 		ended: make(chan struct{}), stop: make(chan struct{}), kept: make(chan struct{}),
 	}
 	s.flight = newFlight()

@@ -11,7 +11,7 @@ import (
 )
 
 // replayGroup is how many records one transaction of the replay takes.
-const replayGroup = 1000
+const replayGroup = 3000
 
 // putAside keeps a damaged index under another name, so that it is made anew
 // from the log.
@@ -247,38 +247,29 @@ func (t *txn) again(r *found, anew bool) error {
 	moved := r.flags&flagMoved != 0
 	var at place
 	var gone bool
-	err := t.row("SELECT seg, off, size, dead FROM entry WHERE seq = ? AND id IN (?, ?)", m.Seq, m.ID, numbered(m)).Scan(&at.seg, &at.off, &at.len, &gone)
-	if err == nil {
-		if !moved {
+	if r.number <= t.pos.number || moved { // else it is newer than all that the index has
+		err := t.row("SELECT seg, off, size, dead FROM entry WHERE seq = ? AND id IN (?, ?)", m.Seq, m.ID, numbered(m)).Scan(&at.seg, &at.off, &at.len, &gone)
+		switch {
+		case err == nil && moved:
+			return t.againMoved(r, at, gone)
+		case err == nil:
 			return nil
+		case !errors.Is(err, errNoRows):
+			return err
 		}
-		return t.againMoved(r, at, gone)
-	}
-	if !errors.Is(err, errNoRows) {
-		return err
 	}
 	if moved && !anew {
 		return nil // settled since
 	}
-	if len(m.Key) == len(store.Key{}) {
-		var first string
-		err := t.row("SELECT id FROM key WHERE key = ? AND expires > ?", m.Key, m.Admitted).Scan(&first)
-		switch {
-		case err == nil && first != m.Replaces && first != m.ID:
-			return nil
-		case err != nil && !errors.Is(err, errNoRows):
-			return err
-		}
-		if err := t.takeKey(m); err != nil {
-			return err
-		}
+	if others, err := t.takeKeyAgain(m); others || err != nil {
+		return err
 	}
 	if m.Replaces != "" {
 		if err := t.removeDead(m.Replaces); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
-	err = t.insert(m, r.place)
+	err := t.insert(m, r.place)
 	if _, damaged := errors.AsType[*finalError](err); damaged {
 		return nil // two records have one number
 	}
@@ -286,6 +277,25 @@ func (t *txn) again(r *found, anew bool) error {
 		_, err = t.exec("UPDATE lane SET head = ?1, due = ?2 WHERE name = ?3 AND head > ?1", m.Seq, m.Admitted, m.Lane)
 	}
 	return err
+}
+
+// takeKeyAgain gives an entry of the log its key, unless that is another's.
+func (t *txn) takeKeyAgain(m *meta) (others bool, err error) {
+	if len(m.Key) != len(store.Key{}) {
+		return false, nil
+	}
+	if isNew, err := t.newKey(m); isNew || err != nil {
+		return false, err
+	}
+	var first string
+	err = t.row("SELECT id FROM key WHERE key = ? AND expires > ?", m.Key, m.Admitted).Scan(&first)
+	if err == nil && first != m.Replaces && first != m.ID {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, errNoRows) {
+		return false, err
+	}
+	return false, t.takeKey(m)
 }
 
 // againMoved takes a copy's place, and what it knows: that it was buried.

@@ -5,6 +5,10 @@ import "context"
 // syncOps is how many operations one sync takes, at most.
 const syncOps = 4 * groupOps
 
+// mostLag is how many records the index may be behind the log: so many are
+// replayed after a crash, at most.
+const mostLag = 4000
+
 // sync is the syncer goroutine.
 func (s *Store) sync() {
 	defer close(s.synced)
@@ -18,28 +22,55 @@ func (s *Store) sync() {
 			}
 		}
 		s.makeDurable(ops)
-		var answered, left []*op
-		for _, o := range ops {
-			early := o.answerEarly()
-			if early {
-				answered = append(answered, o)
+		for len(ops) > 0 {
+			n, weight := 0, int64(0)
+			for n < len(ops) && weight < mostLag/4 {
+				weight += ops[n].weigh()
+				n++
 			}
-			if early && o.failed != nil {
-				s.drop(o)
-				continue
-			}
-			if early {
-				s.unseen.Add(1)
-			}
-			left = append(left, o)
-		}
-		// Before they are answered: who lets the index catch up then comes behind
-		// them.
-		s.synced <- left
-		for _, o := range answered {
-			o.done <- o.failed
+			s.pass(ops[:n:n], weight)
+			ops = ops[n:]
 		}
 	}
+}
+
+// pass answers operations whose callers want nothing but that they are
+// durable, and hands them to the indexer, when it is not too far behind.
+func (s *Store) pass(ops []*op, weight int64) {
+	_ = s.lag.Acquire(context.Background(), weight) // it does not end
+	var answered, left []*op
+	for _, o := range ops {
+		early := o.answerEarly()
+		if early {
+			answered = append(answered, o)
+		}
+		if early && o.failed != nil {
+			s.lighten(o)
+			s.drop(o)
+			continue
+		}
+		if early {
+			s.unseen.Add(1)
+		}
+		left = append(left, o)
+	}
+	// Before they are answered: who lets the index catch up then comes behind
+	// them.
+	s.synced <- left
+	for _, o := range answered {
+		o.done <- o.failed
+	}
+}
+
+// weigh is what an operation takes of mostLag, until it is lightened.
+func (o *op) weigh() int64 {
+	o.weight = min(int64(len(o.records)), mostLag/4)
+	return o.weight
+}
+
+func (s *Store) lighten(o *op) {
+	s.lag.Release(o.weight)
+	o.weight = 0
 }
 
 // answerEarly says whether the caller is answered now: if what it wants is

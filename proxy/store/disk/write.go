@@ -41,6 +41,7 @@ type op struct {
 	// The syncer's own: it is answered when it is durable, and with what.
 	early  bool
 	failed error
+	weight int64 // of Store.lag
 	// Then the indexer's.
 	applied, answered bool
 
