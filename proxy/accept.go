@@ -23,6 +23,7 @@ type work struct {
 	// attended: who sent it waits to hear why it is refused, and has it still;
 	// it is no dead letter then. The reason is result.Refusal.
 	attended bool
+	call     *call // the sender waits for what the platform says
 }
 
 var newWork = func() any { return new(work) }
@@ -56,10 +57,12 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	if err != nil {
 		return "", err
 	}
+	w.call = p.callers.expect(entries, res.Records, ev.Request.Received)
 	admissions, err := p.admit(ctx, ev.Request.Received, entries)
 	if err != nil {
 		return "", err
 	}
+	w.call.admitted(admissions, entries)
 	return p.admitted(ctx, s, entries, admissions), nil
 }
 
@@ -201,6 +204,7 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
-	w.event.Request, w.again, w.attended = event.Request{}, false, false
+	w.call.end()
+	w.event.Request, w.again, w.attended, w.call = event.Request{}, false, false, nil
 	p.works.Put(w)
 }

@@ -142,6 +142,7 @@ func (p *Proxy) deliver(ctx context.Context, c store.Claim) store.Action {
 	verdict := p.post(ctx, g, e)
 	outcome := p.judge(g, c, verdict)
 	p.settle(ctx, c, outcome)
+	p.callers.hear(c.ID, outcome.Do, verdict, outcome.Reason)
 	if ref := p.refOf(g, e.head.Interface, e.record.Doc); outcome.Do != store.Retry && ref != (store.Ref{}) {
 		p.gate.note(ref, false) // whether that was noted, the store knows
 	}

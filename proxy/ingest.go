@@ -78,7 +78,11 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	}
 	p.past.keep(s.Name, w, body)
 	p.metrics.event(s, outcome, time.Since(begun), len(body))
-	write(rw, g.Rules.Answer(s, outcome, &w.event))
+	var said transform.PlatformAnswer
+	if outcome == transform.Accepted {
+		outcome, said = w.call.wait(r.Context(), held)
+	}
+	write(rw, g.Rules.AnswerWaited(s, outcome, said, &w.event))
 }
 
 // full answers that the event could not be taken now.

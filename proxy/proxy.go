@@ -45,6 +45,7 @@ type Proxy struct {
 	woken     chan struct{}
 	started   time.Time
 	ending    atomic.Bool
+	callers   *callers
 	newest    share // Deliver's own
 	allowance allowance
 	earlier   *earlier
@@ -77,6 +78,7 @@ func New(o Options) *Proxy {
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
 		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue),
 	}
+	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
 	if p.observe == nil {
 		p.observe = func(Delivery) {}
@@ -95,7 +97,10 @@ func (p *Proxy) Generation() *Generation { return p.gen.Load() }
 
 // Ending tells the proxy that the process is about to end: it reports itself
 // not ready, and entries whose delivery fails now are left for the next start.
-func (p *Proxy) Ending() { p.ending.Store(true) }
+func (p *Proxy) Ending() {
+	p.ending.Store(true)
+	p.callers.stop()
+}
 
 // wake tells the delivery that something may be due.
 func (p *Proxy) wake() {

@@ -7,15 +7,28 @@ import (
 	"yiqiao/transform/event"
 )
 
+// platformName is what answers call it.
+const platformName = "platform"
+
+// PlatformAnswer is what the platform said, for the answer to a sender that
+// waits for it: platform.code and platform.message in an answer of the source.
+type PlatformAnswer struct{ Code, Message string }
+
 // Answer builds the reply to the sender of an event, by the source's rules.
 // ev may be nil (the body could not be read).
 func (r *Rules) Answer(s *Source, o Outcome, ev *event.Event) Answer {
+	return r.AnswerWaited(s, o, PlatformAnswer{}, ev)
+}
+
+// AnswerWaited is Answer to a sender that was to wait for the platform.
+func (r *Rules) AnswerWaited(s *Source, o Outcome, said PlatformAnswer, ev *event.Event) Answer {
 	if ev == nil {
 		ev = new(event.Event)
 	}
 	run := s.runs.Get().(*run)
 	defer run.release()
 	run.begin(ev, nil)
+	run.env[platformName] = map[string]any{"code": said.Code, "message": said.Message}
 	if len(s.answers) > 0 {
 		_ = ev.Fill(&s.paths, run.slots) // what it could read is there
 	}

@@ -75,6 +75,7 @@ func MappingKeys() []KeyDoc {
 		{Name: "dedup", Kind: Section, Chinese: "这个映射自己的去重设置", English: "duplicates of this mapping's records", Keys: []KeyDoc{
 			{Name: "window", Required: true, Kind: Duration, Chinese: "多久以内再来一次算重复，代替站点的 dedup.window", English: "for how long a resend is a duplicate, in place of the site's", Example: "10m"},
 		}},
+		{Name: "wait", Kind: Duration, Chinese: "等平台答复再应答来源，最多等多久（给同步调用的旧系统）；到时没有结果就按 accepted 应答", English: "answer the sender with what the platform says, and wait for that so long at most (for legacy systems that call synchronously); after that it is told accepted", Example: "5s"},
 	}
 }
 

@@ -24,6 +24,10 @@ type Mapping struct {
 	// in place of the site's.
 	Window time.Duration
 
+	// Wait, if not 0, is for how long the sender of an event waits for what the
+	// platform says of its record.
+	Wait time.Duration
+
 	place    Place
 	recordAt Place       // where its record begins
 	when     *expression // nil: every event of the source
@@ -102,12 +106,13 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	}
 	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
 	keys := slices.Concat(mf.fragmentKeys(), []key{
-		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil},
+		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil}, {"wait", false, nil},
 	})
 	mf.keep(f, ms, message.New("a-mapping"), keys)
 	mf.foresee()
 	mf.read("title", func(n ast.Node) { m.Title, _ = mf.text(n, "title") })
 	mf.read("dedup", mf.dedup)
+	mf.read("wait", func(n ast.Node) { mf.wait(n, b.source) })
 	mf.read("tables", mf.tables)
 	mf.read("when", func(n ast.Node) {
 		if m.when = mf.condition(n, "when"); m.when.always() == false {
@@ -258,6 +263,24 @@ func (mf *mappingFile) ignore(n ast.Node) {
 			{"because", true, func(n ast.Node) { r.because, _ = mf.text(n, "because") }},
 		})
 		mf.m.ignore = append(mf.m.ignore, r)
+	}
+}
+
+// maxWait is less than what servers and clients wait for an answer.
+const maxWait = time.Minute
+
+// wait reads for how long the sender waits. It is of no use to one who is told
+// the same whatever the platform says.
+func (mf *mappingFile) wait(n ast.Node, s *Source) {
+	text, _ := mf.text(n, "wait")
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 100*time.Millisecond || d > maxWait {
+		mf.at(n.GetToken(), message.New("wait", text))
+		return
+	}
+	mf.m.Wait = d
+	if !slices.ContainsFunc(s.answers, func(a answer) bool { return slices.Contains(a.outcomes, Rejected) }) {
+		mf.at(n.GetToken(), message.New("wait-answer", s.Name))
 	}
 }
 

@@ -49,10 +49,13 @@ const (
 	Ignored   Outcome = "ignored"   // a rule says that it is of no interest
 	Kept      Outcome = "kept"      // it is a dead letter: the sender is not at fault
 	Full      Outcome = "full"      // it could not be stored: send it again
+	// Of a mapping that waits: what the platform said in time.
+	Delivered Outcome = "delivered"
+	Rejected  Outcome = "rejected" // it is a dead letter then
 )
 
 // Outcomes are all of them.
-var outcomes = []Outcome{Accepted, Duplicate, Ignored, Kept, Full}
+var outcomes = []Outcome{Accepted, Duplicate, Ignored, Kept, Full, Delivered, Rejected}
 
 // Answer is the reply to a device.
 type Answer struct {
@@ -220,7 +223,7 @@ func (b *sourceBuilder) answers(n ast.Node) {
 			{"for", false, func(n ast.Node) { b.answerFor(&a, n) }},
 			{"when", false, func(n ast.Node) {
 				if c, ok := b.code(n, "when"); ok {
-					a.when = b.scope.compile(c)
+					a.when = b.inAnswer().compile(c)
 				}
 			}},
 			{"status", false, func(n ast.Node) {
@@ -245,6 +248,14 @@ func (b *sourceBuilder) answers(n ast.Node) {
 		})
 		b.source.answers = append(b.source.answers, a)
 	}
+}
+
+// inAnswer is what the expressions of an answer may refer to: what the platform
+// said too, which is nothing unless the sender waited for it.
+func (b *sourceBuilder) inAnswer() *scope {
+	s := b.scope
+	s.lets = map[string]*Table{platformName: nil}
+	return &s
 }
 
 func (b *sourceBuilder) answerFor(a *answer, n ast.Node) {
@@ -281,7 +292,7 @@ func (b *sourceBuilder) answerBody(a *answer, n ast.Node) {
 		inner := c
 		inner.text = source
 		inner.place.Col += len([]rune(c.text[:len(c.text)-len(after)]))
-		a.body = append(a.body, piece{value: b.scope.compile(inner)})
+		a.body = append(a.body, piece{value: b.inAnswer().compile(inner)})
 		rest = behind
 	}
 }

@@ -75,6 +75,8 @@ var mappings = []row{
 	{"constant-type", "{1}: want a text, got {2}", "{1}：应为文本，实际是 {2}", "", ""},
 	{"name-taken", "{1q} cannot be the name of a value", "{1q} 不能用作名字", "choose another name", "请换一个名字"},
 	{"given-twice", "{1q} is given at {2} already", "{1q} 在 {2} 已经写过了", "leave one of them out", "请去掉其中一个"},
+	{"wait", "want a duration from 100ms to 1m like 5s, got {1q}", "应为 100ms 到 1m 的时长，如 5s，实际是 {1q}", "", ""},
+	{"wait-answer", "the mapping waits for what the platform says, and source {1} has no answer for: rejected", "映射要等平台的答复，而来源 {1} 没有 for: rejected 的应答", "without one the sender is told success whatever the platform says; write in source.yaml: - {for: rejected, body: '${platform.code} ${platform.message}'}", "没有它，平台拒收时来源收到的也是成功；请在 source.yaml 的 answers 里写：- {for: rejected, body: '${platform.code} ${platform.message}'}"},
 	{"dedup-window", "want a duration from 1s to 8784h like 10m or 72h, got {1}", "应为 1s 到 8784h 的时长，如 10m、72h，实际是 {1}", "", ""},
 	{"unreachable", "no event reaches this mapping: when is always false", "没有事件会走到这个映射：when 永远为假", "", ""},
 	{"unreachable-ignored", "nothing comes to record: this ignore rule is always true", "record 永远执行不到：这条 ignore 规则永远为真", "", ""},
