@@ -71,8 +71,9 @@ func (s *statements) close() error {
 }
 
 // pragmas of every connection. With NORMAL a commit is not synced: after a
-// power cut the index may be older than the log, which is replayed then.
-var pragmas = []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "cache_size(-32768)"}
+// power cut the index may be older than the log, which is replayed then. A
+// reader's cache is smaller: it is empty again after each commit.
+var pragmas = []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)", "cache_size(-24576)"}
 
 func dataSource(folder string, more ...string) string {
 	name := (&url.URL{Path: filepath.Join(folder, fileName)}).EscapedPath()
@@ -95,7 +96,7 @@ func (s *Store) openDatabase() error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	if s.readers, err = sql.Open("sqlite", dataSource(s.folder, append(pragmas, "query_only(1)")...)); err != nil {
+	if s.readers, err = sql.Open("sqlite", dataSource(s.folder, append(pragmas, "query_only(1)", "cache_size(-8192)")...)); err != nil {
 		return err
 	}
 	s.readers.SetMaxOpenConns(5)
