@@ -35,6 +35,11 @@ var answers = []answerOf{
 	{"vzenith", "POST /vzenith", `{"AlarmInfoPlate":{"result":{"PlateResult":{"plateid":123,"isoffline":1}}}}`, `application/json {"Response_AlarmInfoPlate":{"info":"no","content":"retransfer_stop","is_pay":"true","ContinuePushOffline":{"plateid":123,"continue":1}}}`},
 	{"vzenith", "POST /vzenith", `{"AlarmInfoPlate":{"result":{"PlateResult":{"plateid":"1}","isoffline":1}}}}`, `application/json {"Response_AlarmInfoPlate":{"info":"no","content":"retransfer_stop","is_pay":"true"}}`},
 	{"vzenith", "POST /vzenith", `device_name=IVS&serialno=1`, `application/json {"Response_AlarmInfoPlate":{"info":"no","content":"retransfer_stop","is_pay":"true"}}`},
+	{"zkteco", "POST /iclock/cdata?SN=Z1&table=ATTLOG&Stamp=1", "1\t2026-01-02 10:15:00\t0\t15\n2\t2026-01-02 10:15:00\t0\t1\n", "text/plain OK:2"},
+	{"zkteco", "POST /iclock/fdata?SN=Z1&table=ATTPHOTO", "PIN=1.jpg\nSN=Z1\nCMD=uploadphoto\x00\xff\xd8\xff\xe0", "text/plain OK"},
+	{"zkteco", "GET /iclock/getrequest?SN=Z1", "", "text/plain OK"},
+	{"zkteco", "GET /iclock/ping?SN=Z1", "", "text/plain OK"},
+	{"zkteco", "GET /iclock/cdata?SN=Z1&options=all&pushver=2.4.1", "", "text/plain GET OPTION FROM: Z1\nATTLOGStamp=9999\nOPERLOGStamp=9999\nATTPHOTOStamp=9999\nErrorDelay=30\nDelay=10\nTransTimes=00:00;14:05\nTransInterval=1\nTransFlag=TransData AttLog\nTimeZone=8\nRealtime=1\nEncrypt=None"},
 }
 
 // opens are the words by which an answer of some vendor opens a gate or a door.
