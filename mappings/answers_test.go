@@ -42,6 +42,7 @@ var answers = []answerOf{
 	{"zkteco", "GET /iclock/cdata?SN=Z1&options=all&pushver=2.4.1", "", "text/plain GET OPTION FROM: Z1\nATTLOGStamp=9999\nOPERLOGStamp=9999\nATTPHOTOStamp=9999\nErrorDelay=30\nDelay=10\nTransTimes=00:00;14:05\nTransInterval=1\nTransFlag=TransData AttLog\nTimeZone=8\nRealtime=1\nEncrypt=None"},
 	{"uniview", "POST /LAPI/V1.0/PACS/Controller/HeartReportInfo", `{"DeviceCode":"1","Time":"2026-01-01 10:00:00"}`, `text/plain {"ResponseURL":"/LAPI/V1.0/PACS/Controller/HeartReportInfo","Code":0,"Data":{"Time":"2026-01-02 11:04:05"}}`},
 	{"uniview", "POST /LAPI/V1.0/System/Event/Notification/PersonVerification", `{"DeviceCode":"1","FaceInfoList":[]}`, `text/plain {"ResponseURL":"/LAPI/V1.0/System/Event/Notification/PersonVerification","Code":0,"Data":{"Time":"2026-01-02 11:04:05"}}`},
+	{"hikvision-isc", "POST /hikvision-isc/eventRcv", `{"method":"OnEventNotify","params":{"events":[]}}`, `application/json {"code":0}`},
 }
 
 // opens are the words by which an answer of some vendor opens a gate or a door.
