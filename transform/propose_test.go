@@ -44,7 +44,7 @@ func loadProposal(p *Proposal, s Sample) (*Rules, Problems) {
 // proposed are the samples with what they are for.
 var proposed = map[string]string{
 	"door.in.json": "stk/rytxjl", "car.in.xml": "stk/cltxjl", "face.in.http": "stk/zpjl", "nothing.in.json": "stk/cltxjl",
-	"packed.in.json": "stk/cltxjl", "turn.in.http": "stk/rytxjl", "list.in.json": "stk/zpjl", "form.in.http": "stk/cltxjl", "nested.in.json": "stk/rytxjl",
+	"packed.in.json": "stk/cltxjl", "deep.in.json": "stk/zpjl", "turn.in.http": "stk/rytxjl", "list.in.json": "stk/zpjl", "form.in.http": "stk/cltxjl", "nested.in.json": "stk/rytxjl",
 }
 
 // What is proposed for samples of each kind, and what of them is kept as the
@@ -100,6 +100,8 @@ func TestProposalMapsItsSample(t *testing.T) {
 		"nested.in.json": `"accessTime":"2026-02-11 18:00:02"`,
 		// A list inside of JSON inside of a text, all of its elements.
 		"packed.in.json": `"accessTime":"2026-02-11 18:00:03"`,
+		// The same, so long that the text is lifted out of the document.
+		"deep.in.json": `"snapTime":"2026-02-11 18:00:04"`,
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata", "propose", name))
 		if err != nil {

@@ -132,6 +132,9 @@ func (t *tree) add(v gjson.Result, steps []leafStep, element, depth int) {
 	if err != nil {
 		return
 	}
+	if text, ok := textOf(is); ok && t.inside(text, steps, element, depth) {
+		return
+	}
 	value := leafValue{is: is, element: element}
 	switch is := is.(type) {
 	case *event.Blob:
@@ -148,12 +151,6 @@ func (t *tree) add(v gjson.Result, steps []leafStep, element, depth int) {
 		} else {
 			value.text = is
 		}
-		if inner := strings.TrimSpace(is); len(inner) > 2 && (inner[0] == '{' || inner[0] == '[') && gjson.Valid(inner) {
-			steps = slices.Clone(steps)
-			steps[len(steps)-1].text = true
-			t.walk(gjson.Parse(inner), steps, element, depth+1)
-			return
-		}
 	default:
 		value.text, _ = asText(is)
 	}
@@ -165,6 +162,29 @@ func (t *tree) add(v gjson.Result, steps []leafStep, element, depth int) {
 		t.leaves = append(t.leaves, l)
 	}
 	l.values = append(l.values, value)
+}
+
+// textOf is a text, however long.
+func textOf(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case *event.Blob:
+		return string(v.Data), !v.Raw
+	}
+	return "", false
+}
+
+// inside goes into a text that holds JSON.
+func (t *tree) inside(text string, steps []leafStep, element, depth int) bool {
+	text = strings.TrimSpace(text)
+	if len(text) <= 2 || text[0] != '{' && text[0] != '[' || !gjson.Valid(text) {
+		return false
+	}
+	steps = slices.Clone(steps)
+	steps[len(steps)-1].text = true
+	t.walk(gjson.Parse(text), steps, element, depth+1)
+	return true
 }
 
 func isPicture(text []byte) bool { return base64Picture(string(text[dataPrefix(text):])) }
