@@ -128,8 +128,8 @@ func count(n int, noun string) string {
 }
 
 // loadRules loads the rules of a site, or the bundled ones with the tables
-// of their cases if there is no site.
-func loadRules(dir string) (*transform.Rules, transform.Problems, error) {
+// of their cases if there is no site; only: of these sources.
+func loadRules(dir string, only ...string) (*transform.Rules, transform.Problems, error) {
 	site, err := siteOf(dir)
 	if err != nil {
 		return nil, nil, err
@@ -146,6 +146,9 @@ func loadRules(dir string) (*transform.Rules, transform.Problems, error) {
 	cfg, problems := proxy.ReadConfig(site.Dir)
 	if len(problems.Errors()) > 0 {
 		return nil, problems, nil // which sources and tables there are is in doubt
+	}
+	if len(only) > 0 {
+		cfg.Sources = only
 	}
 	rules, more := site.LoadRules(cfg)
 	return rules, append(problems, more...), nil

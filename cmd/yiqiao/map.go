@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -55,13 +56,9 @@ func runMap(ctx context.Context, std stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	rules, problems, err := loadRules(o.site)
+	rules, err := o.rules(std)
 	if err != nil {
 		return err
-	}
-	if len(problems.Errors()) > 0 {
-		std.problems(std.err, problems)
-		return errFindings
 	}
 	q, body, err := transform.ReadInput(payloadName(name, data), data)
 	if err != nil {
@@ -90,6 +87,23 @@ func runMap(ctx context.Context, std stdio, args []string) error {
 		return errFindings
 	}
 	return nil
+}
+
+// rules loads the rules. What is wrong with other sources than the one that is
+// named is no obstacle here, as it is for the daemon.
+func (o *mapOptions) rules(std stdio) (*transform.Rules, error) {
+	rules, problems, err := loadRules(o.site)
+	if err != nil || len(problems.Errors()) == 0 {
+		return rules, err
+	}
+	if name := cmp.Or(o.source, vendorOf(o.mapping)); name != "" {
+		if rules, own, err := loadRules(o.site, name); err == nil && len(own.Errors()) == 0 {
+			fmt.Fprintf(std.err, "note: %s in other sources: yiqiao check\n", count(len(problems.Errors()), "problem"))
+			return rules, nil
+		}
+	}
+	std.problems(std.err, problems)
+	return nil, errFindings
 }
 
 // choose finds the source: by the path that the payload was posted to, or by
