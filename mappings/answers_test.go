@@ -43,6 +43,10 @@ var answers = []answerOf{
 	{"uniview", "POST /LAPI/V1.0/PACS/Controller/HeartReportInfo", `{"DeviceCode":"1","Time":"2026-01-01 10:00:00"}`, `text/plain {"ResponseURL":"/LAPI/V1.0/PACS/Controller/HeartReportInfo","Code":0,"Data":{"Time":"2026-01-02 11:04:05"}}`},
 	{"uniview", "POST /LAPI/V1.0/System/Event/Notification/PersonVerification", `{"DeviceCode":"1","FaceInfoList":[]}`, `text/plain {"ResponseURL":"/LAPI/V1.0/System/Event/Notification/PersonVerification","Code":0,"Data":{"Time":"2026-01-02 11:04:05"}}`},
 	{"hikvision-isc", "POST /hikvision-isc/eventRcv", `{"method":"OnEventNotify","params":{"events":[]}}`, `application/json {"code":0}`},
+	{"gat1400", "POST /VIID/System/Register", `{"RegisterObject":{"DeviceID":"41"}}`, `application/json {"ResponseStatusObject":{"RequestURL":"/VIID/System/Register","StatusCode":0,"StatusString":"OK","Id":"41","LocalTime":"20260102110405"}}`},
+	{"gat1400", "POST /VIID/System/Keepalive", `{"KeepaliveObject":{"DeviceID":"41"}}`, `application/json {"ResponseStatusObject":{"RequestURL":"/VIID/System/Keepalive","StatusCode":0,"StatusString":"OK","Id":"41","LocalTime":"20260102110405"}}`},
+	{"gat1400", "POST /VIID/Faces", `{"FaceListObject":{"FaceObject":[{"FaceID":"F1"}]}}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/Faces","StatusCode":0,"StatusString":"OK","Id":"F1","LocalTime":"20260102110405"}]}}`},
+	{"gat1400", "POST /VIID/MotorVehicles", `{"MotorVehicleListObject":[{"MotorVehicleID":"M1"}]}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/MotorVehicles","StatusCode":0,"StatusString":"OK","Id":"M1","LocalTime":"20260102110405"}]}}`},
 }
 
 // opens are the words by which an answer of some vendor opens a gate or a door.

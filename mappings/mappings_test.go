@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the cases give as what is wanted")
 
-var vendors = []string{"dahua", "hikvision", "hikvision-isc", "iflytek", "uniview", "vzenith", "zkteco"}
+var vendors = []string{"dahua", "gat1400", "hikvision", "hikvision-isc", "iflytek", "uniview", "vzenith", "zkteco"}
 
 // load loads one vendor's pack with the tables beside it, as files of the
 // folder, so that -update sees what it wrote.
