@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,16 +52,17 @@ type call struct {
 // are admitted; nil: none does.
 func (c *callers) expect(entries []store.Entry, records []transform.Record, now time.Time) *call {
 	var longest time.Duration
-	one := &call{of: c, heard: make(chan said, len(entries))}
+	var ids []string
 	for i := range records {
 		if wait := records[i].Mapping.Wait; wait > 0 {
 			longest = max(longest, wait)
-			one.ids = append(one.ids, entries[i].ID)
+			ids = append(ids, entries[i].ID)
 		}
 	}
-	if one.until = now.Add(longest); len(one.ids) == 0 {
+	if len(ids) == 0 {
 		return nil
 	}
+	one := &call{of: c, ids: ids, heard: make(chan said, len(ids)), until: now.Add(longest)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -88,12 +90,7 @@ func (c *call) forget(id string) {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
 	delete(c.of.byID, id)
-	for i, one := range c.ids {
-		if one == id {
-			c.ids = append(c.ids[:i], c.ids[i+1:]...)
-			return
-		}
-	}
+	c.ids = slices.DeleteFunc(c.ids, func(one string) bool { return one == id })
 }
 
 // end stops listening.

@@ -28,7 +28,9 @@ func (r *Rules) AnswerWaited(s *Source, o Outcome, said PlatformAnswer, ev *even
 	run := s.runs.Get().(*run)
 	defer run.release()
 	run.begin(ev, nil)
-	run.env[platformName] = map[string]any{"code": said.Code, "message": said.Message}
+	if said != (PlatformAnswer{}) {
+		run.env[platformName] = map[string]any{"code": said.Code, "message": said.Message}
+	}
 	if len(s.answers) > 0 {
 		_ = ev.Fill(&s.paths, run.slots) // what it could read is there
 	}

@@ -187,8 +187,10 @@ func goLayout(l string) string {
 	if strings.Contains(l, "2006") || strings.Contains(l, "15:04") {
 		return l
 	}
-	return strings.NewReplacer("yyyy", "2006", "yy", "06", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05", "SSS", "000", "XXX", "Z07:00", "Z", "-0700").Replace(l)
+	return layoutWords.Replace(l)
 }
+
+var layoutWords = strings.NewReplacer("yyyy", "2006", "yy", "06", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05", "SSS", "000", "XXX", "Z07:00", "Z", "-0700")
 
 // parseZone reads "+08:00" or "Asia/Shanghai", which has had no summer time
 // since 1991.
