@@ -121,7 +121,7 @@ func narrow(t *testing.T, tr *transform.Trace) {
 	var b strings.Builder
 	tr.Write(&b)
 	for line := range strings.Lines(b.String()) {
-		if n := transform.Columns(strings.TrimSuffix(line, "\n")); n > transform.TraceColumns {
+		if n := message.Width(strings.TrimSuffix(line, "\n")); n > transform.TraceColumns {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}

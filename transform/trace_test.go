@@ -207,8 +207,8 @@ func TestTraceColumns(t *testing.T) {
 func wideLines(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSuffix(line, "\n"); Columns(line) > TraceColumns {
-			t.Errorf("%d columns: %s", Columns(line), line)
+		if line = strings.TrimSuffix(line, "\n"); message.Width(line) > TraceColumns {
+			t.Errorf("%d columns: %s", message.Width(line), line)
 		}
 		if strings.ContainsAny(line, "\a\x1b\t\r") {
 			t.Errorf("a control character in %q", line)
@@ -218,7 +218,7 @@ func wideLines(t *testing.T, text string) {
 
 func TestColumns(t *testing.T) {
 	for s, want := range map[string]int{"": 0, "abc": 3, "抓拍": 4, "→ ✓ …": 5, "（）": 4, "ａ": 2} {
-		if got := Columns(s); got != want {
+		if got := message.Width(s); got != want {
 			t.Errorf("%q: want %d, got %d", s, want, got)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/text/width"
-
 	"yiqiao/transform/message"
 )
 
@@ -37,7 +35,7 @@ func WriteResult(w io.Writer, res *Result, l message.Language) {
 	}
 	for line := range strings.Lines(string(res.describe(true))) {
 		line = strings.TrimSuffix(line, "\n")
-		if Columns(line) > TraceColumns {
+		if message.Width(line) > TraceColumns {
 			line = cutColumns(line, TraceColumns-1) + "…"
 		}
 		out.put(line)
@@ -122,7 +120,7 @@ type sheet struct {
 
 func (s *sheet) put(text string) {
 	_, _ = io.WriteString(s.w, text) // who prints a trace sees that it ends
-	s.at += Columns(text)
+	s.at += message.Width(text)
 }
 
 func (s *sheet) end() {
@@ -137,7 +135,7 @@ func (s *sheet) pieces(list ...string) {
 		if p == "" {
 			continue
 		}
-		if s.at > 0 && s.at+2+Columns(p) > TraceColumns {
+		if s.at > 0 && s.at+2+message.Width(p) > TraceColumns {
 			s.end()
 			s.put(strings.Repeat(" ", traceIndent+2))
 		} else if s.at > 0 {
@@ -156,15 +154,15 @@ func (s *sheet) pieces(list ...string) {
 // indent. A word that is longer than a line is broken.
 func (s *sheet) words(indent int, text string) {
 	for i, word := range strings.Fields(text) {
-		if i > 0 && s.at+1+Columns(word) <= TraceColumns {
+		if i > 0 && s.at+1+message.Width(word) <= TraceColumns {
 			s.put(" ")
-		} else if i > 0 || s.at > 0 && s.at+Columns(word) > TraceColumns && s.at > indent {
+		} else if i > 0 || s.at > 0 && s.at+message.Width(word) > TraceColumns && s.at > indent {
 			s.end()
 		}
 		if s.at == 0 {
 			s.put(strings.Repeat(" ", indent))
 		}
-		for s.at+Columns(word) > TraceColumns {
+		for s.at+message.Width(word) > TraceColumns {
 			head := cutColumns(word, TraceColumns-s.at)
 			s.put(head)
 			word = word[len(head):]
@@ -175,28 +173,11 @@ func (s *sheet) words(indent int, text string) {
 	}
 }
 
-// Columns is how wide a text is on a terminal.
-func Columns(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeColumns(r)
-	}
-	return n
-}
-
-func runeColumns(r rune) int {
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
-		return 2
-	}
-	return 1
-}
-
 // cutColumns is the beginning of a text that is at most n columns wide, but
 // at least one character.
 func cutColumns(s string, n int) string {
 	for i, r := range s {
-		if n -= runeColumns(r); n < 0 && i > 0 {
+		if n -= message.RuneWidth(r); n < 0 && i > 0 {
 			return s[:i]
 		}
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"yiqiao/proxy/platform/platformtest"
-	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -272,7 +272,7 @@ func scriptColumns(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no output")
 	}
 	for line := range strings.Lines(text) {
-		if n := transform.Columns(strings.TrimSuffix(line, "\n")); n > most {
+		if n := message.Width(strings.TrimSuffix(line, "\n")); n > most {
 			ts.Fatalf("%d columns: %s", n, line)
 		}
 	}

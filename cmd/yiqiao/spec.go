@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 	"yiqiao/transform/spec/reference"
 )
@@ -152,12 +153,12 @@ func writeFunction(w io.Writer, f transform.FunctionDoc) {
 	}
 	column := 0
 	for _, e := range f.Examples {
-		if n := reference.Width(e.Expr); n <= widest {
+		if n := message.Width(e.Expr); n <= widest {
 			column = max(column, n)
 		}
 	}
 	for _, e := range f.Examples {
-		gap := column - reference.Width(e.Expr)
+		gap := column - message.Width(e.Expr)
 		if gap < 0 {
 			fmt.Fprintf(w, "%s  %s\n%s  %s  = %s\n", indent, e.Expr, indent, strings.Repeat(" ", column), e.Want)
 			continue

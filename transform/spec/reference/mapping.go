@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -15,7 +16,7 @@ func (r *Reference) Mapping(i *spec.Interface) string {
 	m.fields(i.Fields, "  ", "event.")
 	widest := 0
 	for _, l := range m.lines {
-		widest = max(widest, Width(l.rule))
+		widest = max(widest, message.Width(l.rule))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, r.say("title: 厂商 事件 → %s\n", "title: vendor, event → %s\n"), r.title(i))

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yiqiao/transform"
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 	"yiqiao/transform/spec/reference"
 )
@@ -108,8 +109,8 @@ func TestPagesFit(t *testing.T) {
 		}
 		for name, page := range pages {
 			for line := range strings.Lines(page) {
-				if line = strings.TrimSuffix(line, "\n"); reference.Width(line) > 100 || strings.TrimRight(line, " ") != line {
-					t.Errorf("%s: %d columns, or blanks at the end: %q", name, reference.Width(line), line)
+				if line = strings.TrimSuffix(line, "\n"); message.Width(line) > 100 || strings.TrimRight(line, " ") != line {
+					t.Errorf("%s: %d columns, or blanks at the end: %q", name, message.Width(line), line)
 				}
 			}
 		}
@@ -137,7 +138,7 @@ func TestWrap(t *testing.T) {
 			t.Errorf("%q in %d: %s", tt.text, tt.width, d)
 		}
 	}
-	if n := reference.Width("aＢ小…"); n != 6 {
+	if n := message.Width("aＢ小…"); n != 6 {
 		t.Errorf("want 6 columns, got %d", n)
 	}
 }

@@ -4,32 +4,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/width"
+	"yiqiao/transform/message"
 )
 
 // columns of a terminal that a page may fill.
 const columns = 100
 
-// Width is how many columns a text takes on a terminal: two for each wide
-// character of East Asia (UAX #11), one for any other. Ambiguous ones (… “ →)
-// count as one, and so stand in aligned columns nowhere but at the end.
-func Width(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeWidth(r)
-	}
-	return n
-}
-
-func runeWidth(r rune) int {
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
-		return 2
-	}
-	return 1
-}
-
-func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-Width(s))) }
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-message.Width(s))) }
 
 // Wrap breaks a text into lines of at most n columns: at blanks and beside wide
 // characters, never before closing nor behind opening punctuation. A longer
@@ -38,7 +19,7 @@ func Wrap(s string, n int) []string {
 	var lines []string
 	line := ""
 	for _, w := range words(s) {
-		if line != "" && Width(line)+Width(strings.TrimRight(w, " ")) > n {
+		if line != "" && message.Width(line)+message.Width(strings.TrimRight(w, " ")) > n {
 			lines, line = append(lines, strings.TrimRight(line, " ")), ""
 			w = strings.TrimLeft(w, " ")
 		}
@@ -77,7 +58,7 @@ func breaks(before, r rune) bool {
 	case before == ' ':
 		return true
 	}
-	return runeWidth(before) == 2 || runeWidth(r) == 2
+	return message.RuneWidth(before) == 2 || message.RuneWidth(r) == 2
 }
 
 // table aligns rows; the last column is wrapped into what is left of the
@@ -87,10 +68,10 @@ func table(b *strings.Builder, indent string, rows [][]string) {
 	wide := make([]int, last)
 	for _, row := range rows {
 		for n := range wide {
-			wide[n] = max(wide[n], Width(row[n]))
+			wide[n] = max(wide[n], message.Width(row[n]))
 		}
 	}
-	left := Width(indent)
+	left := message.Width(indent)
 	for _, w := range wide {
 		left += w + 2
 	}
@@ -114,7 +95,7 @@ func table(b *strings.Builder, indent string, rows [][]string) {
 // paragraph wraps a text behind a first indent; its other lines are indented
 // by as many blanks.
 func paragraph(b *strings.Builder, indent, text string) {
-	n := Width(indent)
+	n := message.Width(indent)
 	for _, line := range Wrap(text, columns-n) {
 		b.WriteString(strings.TrimRight(indent+line, " ") + "\n")
 		indent = strings.Repeat(" ", n)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -219,10 +220,10 @@ func (r *Reference) Dict(d *spec.Dict) string {
 func entries(b *strings.Builder, list []spec.Entry) {
 	code, cell := 0, 0
 	for _, e := range list {
-		code = max(code, Width(e.Code))
+		code = max(code, message.Width(e.Code))
 	}
 	for _, e := range list {
-		cell = max(cell, code+2+Width(e.Label))
+		cell = max(cell, code+2+message.Width(e.Label))
 	}
 	across := max(1, min(4, (columns-2)/(cell+3)))
 	if len(list) <= 12 {
