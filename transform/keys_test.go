@@ -16,7 +16,7 @@ func TestKeyDocs(t *testing.T) {
 	fragment := FragmentKeys()
 	fragment = slices.DeleteFunc(fragment, func(d KeyDoc) bool { return d.Name == "merge" }) // added by its reader
 	rest := slices.DeleteFunc(MappingKeys(), func(d KeyDoc) bool { return Key(fragment, d.Name) != nil })
-	tables := readerTables(t, "mapping.go", "merge.go", "list.go", "source.go")
+	tables := readerTables(t, "mapping.go", "mapping_keys.go", "merge.go", "list.go", "source.go")
 	for reader, docs := range map[string][]KeyDoc{
 		"compileMapping": rest,
 		"fragmentKeys":   fragment,
