@@ -155,6 +155,7 @@ type run struct {
 
 	values     []spec.Value
 	blobs      []*event.Blob
+	recipes    []*Recipe // parallel to blobs: of pictures that have yet to be made
 	violations []spec.Violation
 	missed     []message.Speaker // look-ups that found nothing, for messages
 	args       []any             // of direct calls under way
@@ -186,6 +187,7 @@ func (r *run) release() {
 	clear(r.env)
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
 	clear(r.pictures)
