@@ -354,7 +354,7 @@ func (r *run) eval(e *expression) (any, error) {
 	}
 	v, err := r.vm.Run(e.program, r.env)
 	if err == nil {
-		return v, nil
+		return referred(v), nil
 	}
 	var fe *exprfile.Error
 	place, why := e.place, error(nil)
@@ -369,6 +369,17 @@ func (r *run) eval(e *expression) (any, error) {
 		why = message.New("expression", err)
 	}
 	return nil, message.New("expression-at", e.said(), place, why)
+}
+
+// referred undoes what expr's ?? does to a value that is a pointer.
+func referred(v any) any {
+	switch v := v.(type) {
+	case event.Blob:
+		return &v
+	case unmade:
+		return &v
+	}
+	return v
 }
 
 // spoken is an error as far as it can be said in both languages.

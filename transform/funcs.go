@@ -63,7 +63,7 @@ var functions = []function{
 			{`picture("hello")`, `error: want a picture, got 5 bytes that begin with "hello"`},
 		}},
 	{name: "fetch", usage: `fetch(url, expires)`, min: 1, max: 2, call: fetchFunc,
-		doc: "地址上的图片。映射时什么都不取，只留下引用；收到的事件先落盘并应答，随后在后台取图（设备表的 user、password 列或 pictures.user、pictures.password 用于 Basic/Digest），只取 yiqiao.yaml 的 pictures.from 允许的地址，取到之后才检查 GF005、加密、上送。地址里有 Expires 之类的参数时快过期的先取；没有而知道有效期时写 expires（写法同 time）。显示时签名参数打码，去重也不看签名。没有值时为 nil。",
+		doc: "地址上的图片。映射时什么都不取，只留下引用；收到的事件先落盘并应答，随后在后台取图（设备表的 user、password 列或 pictures.user、pictures.password 用于 Basic/Digest），只取 yiqiao.yaml 的 pictures.from 允许的地址，取到之后才检查 GF005、加密、上送。地址里有 Expires 之类的参数时快过期的先取；没有而知道有效期时写 expires（写法同 time）。值本身就是图片（部件、长的 Base64、data: 开头）时同 picture。显示时签名参数打码，去重也不看签名。没有值时为 nil。",
 		examples: []Example{
 			{`fetch("http://192.0.2.64/pic/1.jpg")`, "@fetch http://192.0.2.64/pic/1.jpg"},
 			{`fetch("https://isc.example.com/pic?id=7&Expires=1594436819&Signature=abc")`, "@fetch https://isc.example.com/pic?id=7&Expires=1594436819&Signature=***"},
@@ -281,7 +281,12 @@ func Functions() []FunctionDoc {
 // expr adapts a function to expr, whose compiler passes the run first.
 func (f *function) expr() func(args ...any) (any, error) {
 	call := f.call
-	return func(args ...any) (any, error) { return call(args[0].(*run), args[1:]) }
+	return func(args ...any) (any, error) {
+		for i := range args {
+			args[i] = referred(args[i])
+		}
+		return call(args[0].(*run), args[1:])
+	}
 }
 
 func (f *function) arity() message.Message {

@@ -213,9 +213,17 @@ func fetchFunc(r *run, args []any) (any, error) {
 	}
 	var text string
 	switch v := args[0].(type) {
+	case *unmade:
+		return v, nil
 	case string:
-		text = strings.TrimSpace(v)
-	case *event.Blob: // a long text is lifted
+		if text = strings.TrimSpace(v); strings.HasPrefix(text, "data:") {
+			return pictureFunc(r, args[:1])
+		}
+	case *event.Blob:
+		// Some platforms put the picture itself where others put its address.
+		if v.Raw || !strings.HasPrefix(strings.ToLower(string(v.Data[:min(len(v.Data), 8)])), "http") {
+			return pictureFunc(r, args[:1])
+		}
 		text = strings.TrimSpace(string(v.Data[:min(len(v.Data), maxURL+1)]))
 	default:
 		return nil, want("a-url", v)

@@ -61,7 +61,8 @@ func unitText(v any) string {
 	return strings.ReplaceAll(strings.TrimSpace(s), " ", "")
 }
 
-// rectOf reads a rectangle; nil: all of it is 0, as devices write none.
+// rectOf reads a rectangle; nil: there is none, or all of it is 0, as devices
+// write none.
 func rectOf(v any, unit float64, form string) (*Rect, error) {
 	edges := map[string]float64{}
 	switch v := v.(type) {
@@ -83,12 +84,17 @@ func rectOf(v any, unit float64, form string) (*Rect, error) {
 			edges[names[i]] = n
 		}
 	case map[string]any:
+		said := false
 		for key, el := range v {
 			name := rectNames[strings.ToLower(key)]
 			n, ok := coordinate(el)
 			if name != "" && ok {
 				edges[name] = n
 			}
+			said = said || name != "" && el != nil && n != 0 || name != "" && el != nil && !ok
+		}
+		if !said {
+			return nil, nil
 		}
 		if _, ok := edges["right"]; !ok {
 			if w, ok := edges["width"]; ok {
