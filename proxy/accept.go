@@ -49,7 +49,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
-	case len(res.Records) == 0:
+	case len(res.Records)+len(res.Brought) == 0:
 		p.metrics.ignored(s, res.Ignored)
 		return transform.Ignored, nil
 	}
@@ -62,6 +62,9 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	}
 	w.call = p.callers.expect(entries, res.Records, ev.Request.Received)
 	admissions, err := p.admit(ctx, ev.Request.Received, entries)
+	if err == nil {
+		err = p.meet(ctx, w, entries, admissions)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +151,7 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 			return nil, err
 		}
 	}
-	return entries, nil
+	return p.brought(g, s, w, body, entries)
 }
 
 // lane orders the records of one device or code. Where the newest events have

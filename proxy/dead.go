@@ -239,6 +239,7 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	if res.Refusal != nil {
 		return Retried{ID: id, Reason: res.Refusal.Text, Chinese: res.Refusal.Chinese}, nil
 	}
+	p.takeBack(res, e)
 	if why := p.madeAtOnce(ctx, g, res); why != nil {
 		return Retried{ID: id, Reason: why.Text, Chinese: why.Chinese}, nil
 	}

@@ -230,7 +230,7 @@ func recipesOf(holes []transform.Hole) message.List {
 	list := message.List{Separator: ", "}
 	for i := range holes {
 		if rc := holes[i].Recipe; rc != nil {
-			text := rc.Field
+			text := strings.TrimSpace(rc.Field + " " + rc.Later)
 			if rc.URL != "" {
 				text += " " + rc.Where()
 			}

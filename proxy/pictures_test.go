@@ -120,7 +120,7 @@ func (b *bed) deadWith(class store.Class, want string) DeadLetter {
 	var found DeadLetter
 	eventually(b.t, want, func() bool {
 		for _, d := range b.dead() {
-			if d.Class == string(class) && strings.Contains(d.Reason, want) && d.Chinese != "" {
+			if d.Class == string(class) && strings.Contains(d.Reason, want) && (d.Chinese != "" || class == store.Rejected) {
 				found = d
 				return true
 			}

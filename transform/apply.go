@@ -16,6 +16,8 @@ import (
 // its records share memory with the event and live no longer than it.
 type Result struct {
 	Records []Record
+	// Brought are pictures for records of other requests.
+	Brought []Brought
 	// Refusal, if not nil, says why the event gave no record at all: the
 	// records of one event are admitted together or not at all.
 	Refusal *Refusal
@@ -121,12 +123,13 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 
 func (res *Result) reset() {
 	res.spare = append(res.spare, res.Records...)
-	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
+	clear(res.Brought)
+	*res = Result{Records: res.Records[:0], Brought: res.Brought[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
 func (res *Result) refuse(c RefusalClass, m *Mapping, why error) {
 	res.spare = append(res.spare, res.Records...)
-	res.Records = res.Records[:0]
+	res.Records, res.Brought = res.Records[:0], res.Brought[:0]
 	res.Refusal = NewRefusal(c, why)
 	if m != nil {
 		res.Refusal.Mapping = m.Name
@@ -243,7 +246,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 			return
 		}
 	}
-	if m.To == nil {
+	if m.To == nil && m.join == nil {
 		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}

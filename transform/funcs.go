@@ -89,6 +89,13 @@ var functions = []function{
 			{`shrink(part("Picture"), "tiny")`, `error: want a size between 4KB and 64MB such as "200KB", got "tiny"`},
 			{`shrink(event.nothing, "200KB")`, "nil"},
 		}},
+	{name: "later", usage: `later(name)`, min: 1, max: 1, call: laterFunc,
+		doc: "随后在另一个请求里来的图片：同一个来源里 join.pictures 有这个名字、join.key 相同的映射带来它。只能用在有 join 的映射里。",
+		examples: []Example{
+			{`later("photo")`, "@later photo"},
+			{`first(part("nothing"), later("photo"))`, "@later photo"},
+			{`later("")`, `error: want a name, got ""`},
+		}},
 	{name: "part", usage: `part(name…)`, min: 1, max: -1, call: partFunc,
 		doc: "multipart 的一个部件：按 name、filename、Content-ID、类型查找，取第一个找到的名字。找不到为 nil。",
 		examples: []Example{

@@ -27,6 +27,9 @@ type Record struct {
 	// Device and Time are the values of the fields that identify the record;
 	// Distinct tells apart two records of one device and one second.
 	Device, Time, Distinct string
+	// Join is the key by which pictures that come in another request find the
+	// record, within the source; empty: none do.
+	Join string
 }
 
 // Hole is where a picture belongs in a record.
@@ -112,6 +115,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 		}
 		r.env[l.name] = v
 	}
+	if m.To == nil {
+		return r.bring(m, res)
+	}
 	n := len(m.To.Fields)
 	if cap(r.values) < n {
 		r.values, r.blobs, r.recipes = make([]spec.Value, n), make([]*event.Blob, n), make([]*Recipe, n)
@@ -133,6 +139,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	rec := res.next()
 	rec.Interface, rec.Mapping = m.To, m
 	r.write(rec)
+	if err := r.waits(m, rec); err != nil {
+		return err
+	}
 	return r.identify(m, rec, element)
 }
 
@@ -173,7 +182,7 @@ func (r *run) field(m *Mapping, rule *fieldRule) error {
 	case *event.Blob:
 		r.blobs[rule.index] = v
 	case *unmade:
-		if v.recipe.URL != "" && m.To.Time < 0 && err == nil {
+		if v.recipe.URL+v.recipe.Later != "" && m.To.Time < 0 && err == nil {
 			return message.New("field-error", message.New("field", f.Name, f.Label), message.New("fetch-registration"), r.because(rule.value, f, nil))
 		}
 		v.recipe.Field = f.Name
