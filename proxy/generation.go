@@ -73,6 +73,7 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
 	k := &checker{Config: cfg}
 	k.files(s.Dir)
+	k.fetches(rules)
 	g.seal(s.Dir, k)
 	if ps = append(ps, k.problems...); len(ps.Errors()) == 0 {
 		if err := g.route(); err != nil {

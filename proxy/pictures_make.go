@@ -50,6 +50,24 @@ func (c *checker) pictures() {
 	c.want(p.Concurrency >= 1 && p.Concurrency <= maxConcurrency, "pictures.concurrency", "site-range", 1, maxConcurrency, p.Concurrency)
 }
 
+// fetches warns of mappings that have pictures fetched where the site allows
+// no address: each of their events would be a dead letter.
+func (c *checker) fetches(rules *transform.Rules) {
+	if rules == nil || len(c.Pictures.From) > 0 {
+		return
+	}
+	for _, s := range rules.Sources {
+		for _, m := range s.Mappings {
+			if m.Fetches() {
+				p := c.doc.At("sources", message.New("pictures-nowhere", m.Name))
+				p.Warning = true
+				c.problems = append(c.problems, p)
+				return // one says it
+			}
+		}
+	}
+}
+
 // newCaller is the client with which devices are asked.
 func newCaller(c *PicturesConfig) (*device.Client, error) {
 	guard, err := device.NewGuard(c.From)

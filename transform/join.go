@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -61,6 +62,34 @@ func (mf *mappingFile) join(n ast.Node) {
 	})
 	mf.m.join = j
 }
+
+// laterNeedsJoin tells of later(…) in a mapping that says not for what it
+// waits.
+func (mf *mappingFile) laterNeedsJoin() {
+	if e := mf.m.calls("later"); e != nil && mf.m.join == nil {
+		mf.add(Problem{Place: e.place, Message: message.New("later-without-join")})
+	}
+}
+
+// calls is an expression of the record, or of let, that calls a function; nil:
+// none does.
+func (m *Mapping) calls(name string) *expression {
+	call := regexp.MustCompile(`\b` + name + `\s*\(`)
+	for _, l := range m.lets {
+		if l.value != nil && call.MatchString(l.value.text) {
+			return l.value
+		}
+	}
+	for _, f := range m.fields {
+		if f.value != nil && call.MatchString(f.value.text) {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// Fetches tells whether the mapping has pictures fetched.
+func (m *Mapping) Fetches() bool { return m.calls("fetch") != nil }
 
 // bring appends the pictures that a request brings to the result.
 func (r *run) bring(m *Mapping, res *Result) error {

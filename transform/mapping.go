@@ -125,6 +125,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf.read("let", mf.let)
 	mf.record()
 	mf.read("join", mf.join)
+	mf.laterNeedsJoin()
 	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
 	m.findPrivate()
 	return m
