@@ -158,10 +158,8 @@ func (p *Proxy) fetch(ctx context.Context, g *Generation, e *entry, url string) 
 
 // credentials are those of the device's row, or the site's.
 func (g *Generation) credentials(source, id string) device.Credentials {
-	if s := g.Rules.Source(source); s != nil {
-		if user, password := s.Credentials(id); user != "" {
-			return device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}
-		}
+	if user, password := g.Rules.Credentials(source, id); user != "" {
+		return device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}
 	}
 	return device.Credentials{User: g.Config.Pictures.User, Password: g.Config.Pictures.Password}
 }

@@ -151,7 +151,9 @@ func (res *Result) describe(masked bool) []byte {
 		}
 		l.Join = rec.Join
 		if masked {
-			l.Join = personal.Masked(rec.Join)
+			if rec.Join != "" {
+				l.Join = personal.Masked(rec.Join)
+			}
 			l.Record = rec.Masked(rec.Interface)
 			l.Distinct = rec.Mapping.shownDistinct(rec)
 		}

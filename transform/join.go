@@ -60,6 +60,9 @@ func (mf *mappingFile) join(n ast.Node) {
 			}
 		}},
 	})
+	if len(j.pictures) == 0 && len(mf.parts["record"]) == 0 {
+		mf.at(n.GetToken(), message.New("join-neither"))
+	}
 	mf.m.join = j
 }
 

@@ -8,15 +8,39 @@ import (
 // secretColumn tells whether a column holds passwords.
 func secretColumn(name string) bool { return strings.ToLower(name) == "password" }
 
-// Credentials are those with which a device of the source's table is called:
-// its cells user and password; empty if it has none.
-func (s *Source) Credentials(id string) (user, password string) {
-	row := s.devices.exact(id)
+// Credentials are those with which a device is called: the cells user and
+// password of its row; empty if it has none. id is the one by which the source
+// found the device, or, for sources that find none, the code that a record
+// gives it.
+func (r *Rules) Credentials(source, id string) (user, password string) {
+	t := r.tables["devices"]
+	if s := r.Source(source); s != nil && s.devices != nil {
+		t = s.devices
+	}
+	row := t.exact(id)
+	if row == nil {
+		row = t.holding(id)
+	}
 	if row == nil {
 		return "", ""
 	}
 	user, _ = row.cells["user"].(string)
 	return user, row.secret["password"]
+}
+
+// holding is the first row that holds a value in some cell.
+func (t *Table) holding(value string) (first *tableRow) {
+	if t == nil || value == "" {
+		return nil
+	}
+	for _, row := range t.rows {
+		for _, cell := range row.cells {
+			if cell == value && (first == nil || row.line < first.line) {
+				first = row
+			}
+		}
+	}
+	return first
 }
 
 // hide takes the cells of secret columns out of the lines that problems show.
