@@ -181,6 +181,8 @@ func whyNot(err error, rc *transform.Recipe) *noPicture {
 	where := rc.Where()
 	expired := !rc.Expires.IsZero() && time.Now().After(rc.Expires)
 	switch {
+	case errors.As(err, new(*device.Denied)):
+		return &noPicture{message.New("fetch-denied", where), true}
 	case errors.As(err, &refused) && refused.Special:
 		return &noPicture{message.New("fetch-special", where, refused.Addr), true}
 	case errors.As(err, &refused):

@@ -123,6 +123,17 @@ func TestDigest(t *testing.T) {
 		if n := cam.requests.Load() - before; n != 2 {
 			t.Errorf("%s: a wrong password took %d requests, want 2", algorithm, n)
 		}
+		for range 10 { // the next events of the same camera
+			if _, err := c.Picture(context.Background(), server.URL+"/2", Credentials{"admin", "wrong"}, 1000); !errors.As(err, new(*Denied)) {
+				t.Errorf("%s: a wrong password again: %v", algorithm, err)
+			}
+		}
+		if n := cam.requests.Load() - before; n != 2 {
+			t.Errorf("%s: it was tried again: %d requests", algorithm, n)
+		}
+		if _, err := c.Picture(context.Background(), server.URL, cred, 1<<20); err != nil {
+			t.Errorf("%s: the right password after it: %v", algorithm, err)
+		}
 	}
 }
 

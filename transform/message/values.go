@@ -70,6 +70,7 @@ var values = []row{
 	{"fetch-special", "{1} is at {2}, an address of this machine or its network that only an entry of its own in pictures.from opens", "{1} 在 {2}：本机、链路本地或云元数据一类的地址，只有在 pictures.from 里单独写出才会去取", "", ""},
 	{"fetch-address", "{1} is at {2}, which pictures.from in yiqiao.yaml does not allow: add it there", "{1} 在 {2}，yiqiao.yaml 的 pictures.from 不允许：请把它加上", "", ""},
 	{"fetch-credentials", "{1} wants another user or password (answer {2}): see the columns user and password of the device table, or pictures.user", "{1} 要求用户名和密码（应答 {2}）：请看设备表的 user、password 列或 pictures.user", "", ""},
+	{"fetch-denied", "{1} refused the user or password a few minutes ago; it is not asked again yet, so that the device does not lock the account: see the columns user and password of the device table, or pictures.user", "{1} 几分钟前不认用户名或密码；为免设备锁定账号，暂不再试：请看设备表的 user、password 列或 pictures.user", "", ""},
 	{"fetch-status", "{1} answers {2}", "{1} 应答 {2}", "", ""},
 	{"fetch-large", "{1} has more than {2} bytes (pictures.maxBytes)", "{1} 超过 {2} 字节（pictures.maxBytes）", "", ""},
 	{"fetch-odd", "{1} is no picture: it begins with {2q}", "{1} 不是图片：开头是 {2q}", "", ""},
