@@ -185,13 +185,19 @@ func (p *Proxy) sealAwaiting(e *store.Entry, x *entry) error {
 
 // unjoined ends the wait of a half whose time is over, or says how long it
 // waits yet.
-func (p *Proxy) unjoined(ctx context.Context, a *awaited, e *entry) (why *noPicture, more time.Duration, done bool) {
+func (p *Proxy) unjoined(ctx context.Context, g *Generation, a *awaited, e *entry) (why *noPicture, more time.Duration, done bool) {
 	w := e.head.Await
 	if !w.Brings && !e.record.Later() {
 		return nil, 0, false
 	}
 	if more = time.Until(w.Until); more > 0 {
 		return nil, more, false
+	}
+	if i := g.Rules.Catalogue.Interface(e.head.Interface); w.Send && i != nil {
+		if rest := e.record; len(rest.Without(i)) == 0 {
+			e.record, w.Join = rest, nil
+			return nil, 0, false
+		}
 	}
 	if !w.Brings {
 		return &noPicture{message.New("picture-late", w.Until.Sub(e.head.Request.Received), recipesOf(e.record.Holes)), true}, 0, false

@@ -109,6 +109,35 @@ func TestJoinTooLate(t *testing.T) {
 	}
 }
 
+// With late: send a record goes without the picture that did not come, if the
+// standard lets it: a card does, a face that nobody knows does not.
+func TestJoinSendsWithout(t *testing.T) {
+	b := newBed(t, func(dir string) {
+		b := &bed{t: t, dir: dir}
+		b.write("mappings/acme/source.yaml", joinSource)
+		b.write("mappings/acme/event.yaml", `title: 通行
+join: {key: event.device + event.number, wait: 1s, late: send}
+to: stk/rytxjl
+record:
+  accessControlNo: device.mjxtbm
+  areaNo: device.xqbm
+  accessType: event.way
+  accessTime: time(event.time)
+  snapSmallImage: later("photo")
+  snapBigImage: later("photo")
+`)
+		change(t, dir, "sources: [hikvision, dahua, iflytek]", "sources: [acme]")
+	})
+	for way := 1; way <= 2; way++ {
+		b.post("/acme/event", "application/json", fmt.Sprintf(`{"device":"door-1","number":"n%d","way":"%d","time":"2026-09-02 10:00:00"}`, way, way))
+	}
+	b.deadWith(store.NoPicture, "it did not come within 1s")
+	r := b.delivered(1)[0]
+	if text := string(r.Record); strings.Contains(text, "Image") || !strings.HasSuffix(text, `"accessType":"1"}`) && !strings.Contains(text, `"accessType":"1",`) {
+		t.Errorf("delivered %s", text)
+	}
+}
+
 // A record that the platform refused is mapped again with the picture that had
 // come for it.
 func TestJoinedRecordIsRetried(t *testing.T) {

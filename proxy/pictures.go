@@ -192,6 +192,7 @@ func (p *Proxy) await(e *store.Entry, h *head, rec *transform.Record) {
 	h.Await = &awaitHead{Lane: e.Lane, Group: e.Group, Key: e.Key, TTL: e.KeyTTL, Labels: e.Labels}
 	e.Dead = awaitingReason(message.New("picture-awaited", recipesOf(rec.Holes)))
 	if rec.Later() {
+		h.Await.Send = rec.Mapping.SendLate()
 		p.joined(e, h.Await, h.Source, rec.Join, h.Request.Received.Add(rec.Mapping.JoinWait()))
 	}
 }
@@ -208,6 +209,7 @@ type awaitHead struct {
 	Join   *store.Key `json:"join,omitempty"`
 	Until  time.Time  `json:"until,omitzero"`
 	Brings bool       `json:"brings,omitempty"`
+	Send   bool       `json:"send,omitempty"` // when the time is over, without the pictures
 }
 
 func awaitingReason(why message.Message) *store.Reason {
@@ -258,7 +260,7 @@ func (p *Proxy) complete(ctx context.Context, a *awaited) {
 		return
 	}
 	g := p.gen.Load()
-	why, more, done := p.unjoined(ctx, a, e)
+	why, more, done := p.unjoined(ctx, g, a, e)
 	switch {
 	case done:
 		return

@@ -1,13 +1,16 @@
 package transform
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"yiqiao/transform/event"
 	"yiqiao/transform/message"
+	"yiqiao/transform/spec"
 )
 
 // A picture may follow its event in a request of its own. Two mappings with
@@ -19,6 +22,7 @@ type joinRule struct {
 	key      *expression
 	wait     time.Duration
 	pictures []let // that this request brings; none: the record waits for them
+	send     bool  // when the time is over the record goes without them
 }
 
 // Brought are pictures that a request brings for the record of another one.
@@ -31,6 +35,13 @@ type Brought struct {
 
 // JoinWait is for how long one half of a join waits for the other.
 func (m *Mapping) JoinWait() time.Duration { return m.join.wait }
+
+// SendLate tells whether a record whose pictures have not come in time goes
+// without them, if the standard lets it.
+func (m *Mapping) SendLate() bool { return m.join.send }
+
+// What late of join may be.
+var lateChoices = []string{"dead", "send"}
 
 // What wait of join may be.
 const (
@@ -50,6 +61,12 @@ func (mf *mappingFile) join(n ast.Node) {
 				return
 			}
 			j.wait = d
+		}},
+		{"late", false, func(n ast.Node) {
+			text, _ := mf.text(n, "join.late")
+			if j.send = text == "send"; !slices.Contains(lateChoices, text) {
+				mf.at(n.GetToken(), message.New("join-late", text))
+			}
 		}},
 		{"pictures", false, func(n ast.Node) {
 			for _, p := range mf.members(n, "join.pictures") {
@@ -203,4 +220,38 @@ func (r *Record) Take(pictures *Record) (taken bool) {
 		}
 	}
 	return taken
+}
+
+// Without takes the fields out of the record whose pictures did not come, and
+// tells what is wrong with it then. Pictures that have yet to be made count as
+// there. What the record shared with others stays as it is.
+func (r *Record) Without(i *spec.Interface) []spec.Violation {
+	kept := r.Holes[:0:0]
+	gone := 0
+	for _, hole := range r.Holes {
+		hole.At -= gone
+		if hole.Recipe == nil || hole.Recipe.Later == "" {
+			kept = append(kept, hole)
+			continue
+		}
+		from, to := hole.At-len(hole.Recipe.Field)-len(`"":"`), hole.At+1
+		if r.Doc[from-1] == ',' {
+			from--
+		} else if r.Doc[to] == ',' {
+			to++
+		}
+		r.Doc = slices.Delete(slices.Clone(r.Doc), from, to)
+		gone += to - from
+	}
+	r.Holes = kept
+	values, found := i.Values(r.Doc)
+	for _, hole := range r.Holes {
+		for n := range i.Fields {
+			if f := &i.Fields[n]; bytes.HasSuffix(r.Doc[:hole.At], []byte(`"`+f.Name+`":"`)) {
+				values[n] = spec.Value{Kind: spec.Picture, Promised: true}
+			}
+		}
+	}
+	found = i.Check(values, found)
+	return slices.DeleteFunc(found, func(v spec.Violation) bool { return v.Severity != spec.Error })
 }

@@ -79,6 +79,7 @@ var mappings = []row{
 	{"wait-answer", "the mapping waits for what the platform says, and source {1} has no answer for: rejected", "映射要等平台的答复，而来源 {1} 没有 for: rejected 的应答", "without one the sender is told success whatever the platform says; write in source.yaml: - {for: rejected, body: '${platform.code} ${platform.message}'}", "没有它，平台拒收时来源收到的也是成功；请在 source.yaml 的 answers 里写：- {for: rejected, body: '${platform.code} ${platform.message}'}"},
 	{"join-wait", "join.wait: want a time between 1s and 1h, got {1q}", "join.wait：应为 1s 到 1h 的时间，实际是 {1q}", "for example wait: 8s", "例如 wait: 8s"},
 	{"join-neither", "join wants a record that waits by later(…), or pictures that this request brings", "join 要么有 record，用 later(…) 等图片，要么有 pictures，带来图片", "", ""},
+	{"join-late", "join.late: want dead or send, got {1q}", "join.late：应为 dead 或 send，实际是 {1q}", "dead: the record is a dead letter (the default); send: it goes without the picture, if the standard lets it", "dead：记录进死信（默认）；send：规范允许的话，不带图片照送"},
 	{"join-both", "a mapping that brings pictures has no record: the record is in the mapping of the event, which waits by later(…)", "带来图片的映射没有 record：记录在事件的映射里，用 later(…) 等图片", "", ""},
 	{"dedup-window", "want a duration from 1s to 8784h like 10m or 72h, got {1}", "应为 1s 到 8784h 的时长，如 10m、72h，实际是 {1}", "", ""},
 	{"unreachable", "no event reaches this mapping: when is always false", "没有事件会走到这个映射：when 永远为假", "", ""},
