@@ -375,6 +375,9 @@ func (t *Table) readYAML(data []byte, ps *Problems) {
 				c := slices.Index(columns, m.key)
 				l.cells[c], _ = f.text(m.value, m.key)
 				places[c] = m.value.GetToken()
+				if secretColumn(m.key) && l.cells[c] != "" {
+					f.hide(places[c].Position.Line, places[c].Position.Column, l.cells[c])
+				}
 			}
 		}
 		begin := l.at

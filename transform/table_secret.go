@@ -50,16 +50,22 @@ func (t *Table) hide(f *file, r *csv.Reader, cells []string) {
 			continue
 		}
 		number, col := r.FieldPos(i)
-		if number > len(f.lines) {
-			continue
-		}
-		text := f.lines[number-1]
-		at := min(col-1, len(text))
-		if n := strings.Index(text[at:], c); n >= 0 {
-			at += n
-			f.lines[number-1] = text[:at] + strings.Repeat("*", len(c)) + text[at+len(c):]
-		} else {
-			f.lines[number-1] = text[:at] + "***" // quoted in some way
-		}
+		f.hide(number, col, c)
+	}
+}
+
+// hide takes a text that begins at a column (in bytes, from 1) or soon behind
+// it out of a line.
+func (f *file) hide(number, col int, secret string) {
+	if number < 1 || number > len(f.lines) {
+		return
+	}
+	text := f.lines[number-1]
+	at := max(0, min(col-1, len(text)))
+	if n := strings.Index(text[at:], secret); n >= 0 {
+		at += n
+		f.lines[number-1] = text[:at] + strings.Repeat("*", len(secret)) + text[at+len(secret):]
+	} else {
+		f.lines[number-1] = text[:at] + "***" // quoted in some way
 	}
 }

@@ -17,6 +17,10 @@ func TestCredentials(t *testing.T) {
 	if text := problems[0].Excerpt(message.Chinese); strings.Contains(text, "s3cret") || !strings.Contains(text, "***") {
 		t.Errorf("the problem shows\n%s", text)
 	}
+	_, problems = ParseTable("devices", "devices.yaml", []byte("- {id: cam-1, password: s3cret-word}\n- {id: cam-1, password: s3cret-word, name: twice}\n"))
+	if len(problems) != 1 || strings.Contains(problems[0].Excerpt(message.Chinese), "s3cret") || !strings.Contains(problems[0].Excerpt(message.Chinese), "***") {
+		t.Errorf("of YAML: %v %v", problems, problems[0].Excerpt(message.Chinese))
+	}
 	r := &Rules{tables: map[string]*Table{"devices": table}}
 	for id, want := range map[string]string{"cam-2": "admin s3cret-word", "CAM-3": "root quoted,word", "code-1": "admin s3cret-word", "other": " ", "": " ", "*": " "} {
 		if user, password := r.Credentials("nothing", id); user+" "+password != want {
