@@ -37,6 +37,8 @@ type Proxy struct {
 
 	pending pending // a generation that waits for a person; guarded by reloading
 	past    past
+	trials  trials
+	saving  sync.Mutex // one person saves at a time
 
 	taps      taps
 	buffers   buffers
