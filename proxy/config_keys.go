@@ -79,6 +79,7 @@ func configWords() map[string]keyWords {
 		"tables.*.key":                      {chinese: "按哪几列查；默认第一列", english: "the columns that rows are found by; by default the first", example: "[building, door]"},
 		"admin":                             {chinese: "给人和探针的监听，不给设备", english: "the listener for people and probes, never for devices"},
 		"admin.listen":                      {chinese: "地址", english: "its address"},
+		"admin.password":                    {chinese: "打开控制台要输的密码（用户名随意）；不写时控制台只给本机用", english: "what the console asks for, with any user; without one it is for this machine only", example: "${YIQIAO_CONSOLE_PASSWORD}"},
 		"limits":                            {chinese: "设备最多能占多少", english: "what devices can ask of the process"},
 		"limits.body":                       {chinese: "一个请求最大多大", english: "of one request"},
 		"limits.memory":                     {chinese: "所有在途请求一共多大（改了要重启）", english: "of all requests under way; a change needs a restart"},
