@@ -111,10 +111,15 @@ func TestBrowserRepair(t *testing.T) {
 
 	run(t, ctx, "overview", chromedp.EmulateViewport(1280, 800), chromedp.Navigate(b.url), shows("h1", "正常接收事件"), shows("main", "有 1 条死信"), shoot("overview"))
 	run(t, ctx, "dead letters", press("死信"), shows("h1", "1 条"), chromedp.Click(".group", chromedp.ByQuery), shows(".rows li", "door-1"), shoot("dead"))
+	run(t, ctx, "live", press("实况"), shows("h1", "正在看"), chromedp.ActionFunc(func(context.Context) error {
+		b.post("/acme/door-1", `{"time":"2026-01-02T03:04:06+08:00","person":"1001"}`)
+		return nil
+	}), shows(".happening", "不能映射"), chromedp.Click(".happening", chromedp.ByQuery), shows(".story", "accessTime"), shoot("live"))
+	run(t, ctx, "dead letters again", press("死信"), shows("h1", "2 条"), chromedp.Click(".group", chromedp.ByQuery), shows(".rows li", "door-1"))
 	run(t, ctx, "playground", press("在调试台打开"), shows(".outcome", "不能生成记录"), shows(".reason", "accessTime"), shoot("refused"))
 	run(t, ctx, "a broken mapping is underlined where it is broken", typed(broken), shows(".cm-lintRange-error", "tiem"), shows(".problems", "是不是"), shoot("underlined"))
 	run(t, ctx, "the mended mapping gives the record", typed(mended), shows(".outcome", "生成了记录"), shows(".record", "2026-01-02 03:04:05"), shows(".record", "3***5"), shoot("mended"))
-	run(t, ctx, "what saving changes", press("保存到站点"), shows("dialog", "保存会改变什么"), shows("dialog", "1 条记录会不一样"), shoot("preview"))
+	run(t, ctx, "what saving changes", press("保存到站点"), shows("dialog", "保存会改变什么"), shows("dialog", "2 条记录会不一样"), shoot("preview"))
 	run(t, ctx, "saving", press("保存并使用"), shows(".toolbar", "正在使用"))
 	if got, _ := os.ReadFile(filepath.Join(b.dir, "mappings/acme/door.yaml")); string(got) != mended {
 		t.Fatalf("the site's file holds:\n%s", got)
@@ -123,7 +128,10 @@ func TestBrowserRepair(t *testing.T) {
 	if err := b.accepted(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	run(t, ctx, "no dead letter is left", press("死信"), shows("main", "没有死信"), shoot("none"))
+	run(t, ctx, "no dead letter is left", press("死信"), shows("h1", "1 条"), chromedp.Click(".group", chromedp.ByQuery), press("重试这 1 条"), shows("main", "没有死信"), shoot("none"))
+	if err := b.accepted(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What helps while writing: completion by what the standard, the site and the

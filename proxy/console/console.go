@@ -54,6 +54,7 @@ func (c *console) routes() []route {
 		{"GET /api/standard", c.standard},
 		{"GET /api/file", c.file},
 		{"GET /api/recent", c.recent},
+		{"GET /api/live", c.live},
 		{"POST /api/try", c.try},
 		{"POST /api/cases", c.cases},
 		{"POST /api/preview", c.preview},

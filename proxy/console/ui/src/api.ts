@@ -42,6 +42,11 @@ export interface Health {
   platform: string; dictionaries: string; waiting: number; oldest?: string; dead: number
 }
 
+export interface Happening {
+  at: string; what: string; id?: string; of?: string; source: string; mapping?: string; interface?: string; device?: string
+  class?: string; reason?: string; chinese?: string; attempt?: number; millis?: number; admitted?: string
+}
+
 /** Failed is what the API answered instead of what was asked for. */
 export class Failed extends Error {
   constructor(readonly status: number, text: string) { super(text) }
@@ -82,6 +87,14 @@ export const api = {
   dead: (f: {source?: string; class?: string; device?: string; after?: string; reason?: string; limit?: string}) => ask<Dead[] | null>('GET', '/-/dead?' + query(f)),
   summary: () => ask<Summary[] | null>('GET', '/-/dead/summary'),
   retry: (id: string) => ask<{id: string; outcome: string; reason?: string; chinese?: string}>('POST', `/-/dead/${id}/retry`),
+  /** live hears of what happens until the function that it gives is called. */
+  live(hear: (m: {list: Happening[] | null; missed: number}) => void, state: (s: 'live' | 'away') => void) {
+    const stream = new EventSource('/api/live')
+    stream.onopen = () => state('live')
+    stream.onerror = () => state('away')
+    stream.onmessage = e => hear(JSON.parse(e.data as string))
+    return () => stream.close()
+  },
   drop: (id: string) => ask<unknown>('POST', `/-/dead/${id}/drop`),
 }
 

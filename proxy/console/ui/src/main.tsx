@@ -1,6 +1,7 @@
 import {render} from 'preact'
 import {useEffect, useState} from 'preact/hooks'
 import {DeadLetters} from './pages/dead'
+import {Live} from './pages/live'
 import {Overview} from './pages/overview'
 import {Playground} from './pages/playground'
 import {Reference} from './pages/reference'
@@ -9,6 +10,7 @@ import './style.css'
 const pages: {path: string; name: string; page: (p: {query: URLSearchParams}) => preact.JSX.Element}[] = [
   {path: '', name: '总览', page: Overview},
   {path: 'try', name: '调试台', page: Playground},
+  {path: 'live', name: '实况', page: Live},
   {path: 'dead', name: '死信', page: DeadLetters},
   {path: 'standard', name: '规范', page: Reference},
 ]

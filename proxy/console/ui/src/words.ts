@@ -7,6 +7,9 @@ export const classes: Record<string, string> = {
 
 export const outcomes: Record<string, string> = {accepted: '生成了记录', ignored: '按规则不要', kept: '不能生成记录，会进死信', duplicate: '与已有记录重复'}
 
+/** happeningWords are what happens to an event, as the live page tells it. */
+export const happeningWords: Record<string, string> = {admitted: '入库', delivered: '送达', retry: '稍后再送', duplicate: '重复', ignored: '按规则不要', kept: '不能映射，进死信', dead: '送不出去，进死信'}
+
 export const stepWords: Record<string, string> = {
   source: '来源', decoded: '解码', body: '报文', mapping: '映射', ignore: '不要', device: '设备', each: '循环', let: '中间值', field: '字段',
   'left out': '省略', check: '校验', distinct: '区分', record: '记录', otherwise: '其他',

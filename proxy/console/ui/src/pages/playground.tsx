@@ -2,6 +2,7 @@ import {useEffect, useRef, useState} from 'preact/hooks'
 import {api, type Cases, type Dead, type Input, type PackFile, type Preview, type Problem, type Recent, type Reload, type Site, type Standard, type Tried} from '../api'
 import {newEditor, type Editor} from '../editor'
 import {Ask, Wrong} from '../parts'
+import {classes} from '../words'
 import {InputBar} from './input'
 import {Outcome} from './outcome'
 
@@ -99,6 +100,9 @@ export function Playground({query}: {query: URLSearchParams}) {
   </div>
 }
 
+/** chinese puts the words of a difference into Chinese; its names and values stay. */
+const chinese = (line: string) => line.replace(/→ a record/, '→ 一条记录').replace(/refused \((?:refused|picture-missing)\):/g, '被拒绝：').replace(/refused \(([\w-]+)\)/g, (_, c: string) => classes[c] ?? c).replace(/first: (\S+) from (\S+) at/, '最早：$1，来自 $2，')
+
 const mappingOf = (site: Site, source?: string) => site.files.find(f => f.to && (!source || f.name.startsWith(source + '/')))?.name ?? site.files[0]?.name
 
 function FileChoice({site, name, choose}: {site?: Site; name?: string; choose: (name: string) => void}) {
@@ -163,14 +167,14 @@ function SaveButton({file, text, changed, dead, saved}: {file: {name: string; di
     <button class="primary" disabled={!changed} onClick={look}>保存到站点…</button>
     {state?.waiting && <Ask title="规则在等确认" act="采用" done={() => void judge('accept')} close={() => {}}>
       <p>站点设置了 reload: confirm。文件已保存，规则 {state.waiting} 等你确认。</p>
-      <ul>{state.result?.map(l => <li key={l}>{l}</li>)}</ul>
+      <ul>{state.result?.map(l => <li key={l}>{chinese(l)}</li>)}</ul>
       <button onClick={() => void judge('reject')}>不采用</button>
     </Ask>}
     {preview && <Ask title="保存会改变什么" act={errors.length ? '关闭' : '保存并使用'} done={() => { if (!errors.length) void save() }} close={() => setPreview(undefined)}>
       {errors.length > 0
         ? <><p class="note bad">有 {errors.length} 个问题，不能保存：</p><ul>{errors.map((p, i) => <li key={i}><code>{p.file}:{p.line}:{p.col}</code> {p.text}</li>)}</ul></>
         : <><p>在最近的 {preview.events} 个事件上试过：{preview.changed ? `${preview.changed} 条记录会不一样` : '生成的记录都一样'}。</p>
-          <ul>{preview.result.slice(1).map(l => <li key={l}>{l}</li>)}</ul></>}
+          <ul>{preview.result.slice(1).map(l => <li key={l}>{chinese(l)}</li>)}</ul></>}
     </Ask>}
     {error !== undefined && <Ask title="没有做成" act="好" done={() => {}} close={() => setError(undefined)}><Wrong error={error} /></Ask>}
   </>
