@@ -51,6 +51,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return p.keep(ctx, g, s, w, body, res.Refusal)
 	case len(res.Records)+len(res.Brought) == 0:
 		p.metrics.ignored(s, res.Ignored)
+		p.live.ignored(s.Name, res)
 		return transform.Ignored, nil
 	}
 	if why := p.madeAtOnce(ctx, g, res); why != nil {
@@ -116,6 +117,7 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 	if err != nil {
 		return "", err
 	}
+	p.live.kept(&entries[0], admissions[0], why)
 	if admissions[0].Duplicate {
 		return transform.Duplicate, nil
 	}
@@ -194,6 +196,7 @@ func (p *Proxy) admitted(ctx context.Context, s *transform.Source, w *work, entr
 	p.pictures.admitted(entries, admissions, w.result.Records)
 	for i, a := range admissions {
 		iface := entries[i].Labels.Interface
+		p.live.admitted(&entries[i], a)
 		if a.Duplicate {
 			p.metrics.records.WithLabelValues(s.Name, iface, "duplicate").Inc()
 			p.log.DebugContext(ctx, "duplicate", "source", s.Name, "interface", iface, "device", entries[i].Labels.Device, "of", a.ID)

@@ -139,6 +139,9 @@ type DeadConfig struct {
 // AdminConfig is the listener for people and probes.
 type AdminConfig struct {
 	Listen string `yaml:"listen"`
+	// Password, if not empty, is asked of who opens the console or asks the
+	// listener for anything but its health and metrics, with any user's name.
+	Password string `yaml:"password" secret:""`
 }
 
 // LimitsConfig bounds what devices can ask of the process.

@@ -79,6 +79,7 @@ func configWords() map[string]keyWords {
 		"tables.*.key":                      {chinese: "按哪几列查；默认第一列", english: "the columns that rows are found by; by default the first", example: "[building, door]"},
 		"admin":                             {chinese: "给人和探针的监听，不给设备", english: "the listener for people and probes, never for devices"},
 		"admin.listen":                      {chinese: "地址", english: "its address"},
+		"admin.password":                    {chinese: "打开控制台要输的密码（用户名随意）；不写时控制台只给本机用", english: "what the console asks for, with any user; without one it is for this machine only", example: "${YIQIAO_CONSOLE_PASSWORD}"},
 		"pictures":                          {chinese: "取回只给地址的图片（映射里的 fetch）", english: "how pictures are fetched that an event only names (fetch in a mapping)"},
 		"pictures.from":                     {chinese: "允许去取的地址：IP、网段（192.0.2.0/24）或主机名；不写就哪里也不去。本机、链路本地、云元数据等地址只有单独写出才允许", english: "addresses that may be asked: an address, a range or a host name; none: nobody is asked. Loopback, link-local and metadata addresses need an entry of their own", example: "[192.0.2.0/24, isc.example.com]"},
 		"pictures.user":                     {chinese: "取图的用户名；设备表有 user、password 列时以设备的为准", english: "the user, for devices whose row has no user and password"},

@@ -37,6 +37,9 @@ type Proxy struct {
 
 	pending pending // a generation that waits for a person; guarded by reloading
 	past    past
+	trials  trials
+	live    live
+	saving  sync.Mutex // one person saves at a time
 
 	taps      taps
 	buffers   buffers
@@ -77,7 +80,7 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
 	}
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
@@ -101,6 +104,7 @@ func (p *Proxy) Generation() *Generation { return p.gen.Load() }
 func (p *Proxy) Ending() {
 	p.ending.Store(true)
 	p.callers.stop()
+	p.live.end()
 }
 
 // wake tells the delivery that something may be due.
