@@ -50,6 +50,8 @@ type Proxy struct {
 	allowance allowance
 	earlier   *earlier
 	gate      *gate
+
+	subscriptions *subscriptions
 }
 
 // Options are what a Proxy is made of.
@@ -76,7 +78,7 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), subscriptions: newSubscriptions(), earlier: newEarlier(o.Site.Catalogue),
 	}
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork

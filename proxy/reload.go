@@ -145,6 +145,7 @@ func (p *Proxy) install(ctx context.Context, old, g *Generation, why string) {
 	}
 	p.gen.Store(g)
 	p.past.resize(g)
+	p.subscriptions.wake()
 	p.wake()
 	p.metrics.generation.Set(float64(g.Number))
 	p.log.InfoContext(ctx, "reloaded", "why", why, "generation", g.Name(), "sources", len(g.Rules.Sources))
