@@ -53,6 +53,9 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		p.metrics.ignored(s, res.Ignored)
 		return transform.Ignored, nil
 	}
+	if why := p.madeAtOnce(ctx, g, res); why != nil {
+		return p.keep(ctx, g, s, w, body, why)
+	}
 	entries, err := p.entries(g, s, w, body)
 	if err != nil {
 		return "", err
@@ -63,7 +66,7 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return "", err
 	}
 	w.call.admitted(admissions, entries)
-	return p.admitted(ctx, s, entries, admissions), nil
+	return p.admitted(ctx, s, w, entries, admissions), nil
 }
 
 // admit asks the store, and remembers for the health page how that went.
@@ -138,6 +141,9 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		p.register(g, rec, e)
 		e.Again = w.again
 		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
+		if rec.Unmade() {
+			p.await(e, &h, rec)
+		}
 		if err := p.seal(w, i, e, h, rec, body); err != nil {
 			return nil, err
 		}
@@ -180,8 +186,9 @@ func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Reco
 }
 
 // admitted counts what the store said and wakes the delivery.
-func (p *Proxy) admitted(ctx context.Context, s *transform.Source, entries []store.Entry, admissions []store.Admission) transform.Outcome {
+func (p *Proxy) admitted(ctx context.Context, s *transform.Source, w *work, entries []store.Entry, admissions []store.Admission) transform.Outcome {
 	outcome := transform.Duplicate
+	p.pictures.admitted(entries, admissions, w.result.Records)
 	for i, a := range admissions {
 		iface := entries[i].Labels.Interface
 		if a.Duplicate {

@@ -31,6 +31,7 @@ type metrics struct {
 	acceptTime   prometheus.Histogram
 	platformTime prometheus.Histogram
 	age          prometheus.Histogram
+	pictures     *prometheus.CounterVec // source, result
 	storeErrors  prometheus.Counter
 	generation   prometheus.Gauge
 	reloadOK     prometheus.Gauge
@@ -64,6 +65,7 @@ func newMetrics(p *Proxy) *metrics {
 		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
 		warnings:     counter("warnings_total", "Values that went out and yet look wrong, by what the catalogue warns of; yiqiao map -trace shows one.", "source", "interface", "field", "rule"),
 		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
+		pictures:     counter("pictures_total", "Tries to make the pictures of a record (fetch, crop, shrink) by result: made, later, missing.", "source", "result"),
 		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
 		platformTime: seconds("platform_seconds", "How long the platform takes to answer."),
 		age:          seconds("delivered_age_seconds", "From admission to delivery."),
@@ -79,9 +81,10 @@ func newMetrics(p *Proxy) *metrics {
 
 		reloads: counter("config_reloads_total", "Reloads by result.", "result"),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.acceptTime,
-		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, m.pending, m.tried, m.changed, m.subscriptionEnds, &storeCollector{p}, &subscriptionCollector{p},
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.pictures, m.acceptTime,
+		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, m.pending, m.tried, m.changed, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.subscriptionEnds, &subscriptionCollector{p})
 	m.generation.Set(1)
 	m.reload(true)
 	return m

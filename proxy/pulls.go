@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -74,7 +73,8 @@ func pullOf(rules *transform.Rules, t *transform.Table, row transform.DeviceRow,
 	if s == nil || !ok || s.Devices() != t {
 		return wrong("pull-source", row.ID, name, path)
 	}
-	return pull{row.ID, name, address, path, device.Credentials{User: fromEnvironment(cell("user")), Password: fromEnvironment(cell("password"))}}, nil
+	user, password := s.Credentials(row.ID)
+	return pull{row.ID, name, address, path, device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}}, nil
 }
 
 // deviceAddress reads 192.0.2.21, 192.0.2.21:8000 or https://192.0.2.21.
@@ -87,14 +87,4 @@ func deviceAddress(text string) (string, bool) {
 		return "", false
 	}
 	return u.Scheme + "://" + u.Host, true
-}
-
-// fromEnvironment puts the environment's value in the place of ${NAME} or
-// env:NAME: a table goes by mail, a password should not.
-func fromEnvironment(cell string) string {
-	if name, ok := strings.CutPrefix(cell, "env:"); ok {
-		return os.Getenv(name)
-	}
-	text, _ := environment(cell, false)
-	return text
 }

@@ -174,6 +174,30 @@ func TestSubscribeBackfill(t *testing.T) {
 	}
 }
 
+// A stranger that was missed is found, and its picture fetched from the device
+// with the row's credentials; the same one over the stream is no other.
+func TestSubscribeBackfillStranger(t *testing.T) {
+	f := newField(t, "alertStream", "right")
+	f.listening()
+	f.device.Silence(true)
+	f.emit("stranger", 1)
+	f.device.Silence(false)
+	f.write("yiqiao.yaml", strings.Replace(bedConfig, "PLATFORM", f.upstream(), 1)+"pictures: {from: [127.0.0.1]}\n")
+	if _, problems := f.Reload(t.Context(), "test"); len(problems.Errors()) > 0 {
+		t.Fatal(problems)
+	}
+	f.device.Cut()
+	f.records("stk/rytxjl", 1)
+	if r := string(f.platform.Records()[0].Record); !strings.Contains(r, `"snapBigImage"`) || f.device.Asked("/pictures/0.jpeg@WEB000000000061") < 1 {
+		t.Errorf("its picture was not fetched: %.300s", r)
+	}
+}
+
+// upstream is where the bed's platform is.
+func (f *field) upstream() string {
+	return strings.TrimSuffix(f.Generation().Config.Platform.URL, "/api/v1")
+}
+
 // A wrong password is tried once, not until the device locks the user out; a
 // row that was mended is tried at once.
 func TestSubscribePassword(t *testing.T) {

@@ -155,6 +155,7 @@ type run struct {
 
 	values     []spec.Value
 	blobs      []*event.Blob
+	recipes    []*Recipe // parallel to blobs: of pictures that have yet to be made
 	violations []spec.Violation
 	missed     []message.Speaker // look-ups that found nothing, for messages
 	args       []any             // of direct calls under way
@@ -186,6 +187,7 @@ func (r *run) release() {
 	clear(r.env)
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
 	clear(r.pictures)
@@ -352,7 +354,7 @@ func (r *run) eval(e *expression) (any, error) {
 	}
 	v, err := r.vm.Run(e.program, r.env)
 	if err == nil {
-		return v, nil
+		return referred(v), nil
 	}
 	var fe *exprfile.Error
 	place, why := e.place, error(nil)
@@ -367,6 +369,17 @@ func (r *run) eval(e *expression) (any, error) {
 		why = message.New("expression", err)
 	}
 	return nil, message.New("expression-at", e.said(), place, why)
+}
+
+// referred undoes what expr's ?? does to a value that is a pointer.
+func referred(v any) any {
+	switch v := v.(type) {
+	case event.Blob:
+		return &v
+	case unmade:
+		return &v
+	}
+	return v
 }
 
 // spoken is an error as far as it can be said in both languages.

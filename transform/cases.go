@@ -166,7 +166,11 @@ func (r *Record) Describe() []byte {
 	from := 0
 	for _, h := range r.Holes {
 		doc = append(doc, r.Doc[from:h.At]...)
-		doc = append(doc, PictureText(&h.Blob)...)
+		if h.Recipe != nil {
+			doc = append(doc, strings.Trim(string(event.AppendString(nil, h.Recipe.text(&h.Blob))), `"`)...)
+		} else {
+			doc = append(doc, PictureText(&h.Blob)...)
+		}
 		from = h.At
 	}
 	return append(doc, r.Doc[from:]...)

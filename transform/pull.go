@@ -2,6 +2,7 @@ package transform
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,4 +40,12 @@ func (t *Table) DeviceRows() []DeviceRow {
 	}
 	slices.SortFunc(list, func(a, b DeviceRow) int { return cmp.Compare(a.place.Line, b.place.Line) })
 	return list
+}
+
+// SameSecrets tells whether the rows of both rules' tables hold the same
+// passwords. They are no part of Digest, which is shown.
+func (r *Rules) SameSecrets(o *Rules) bool {
+	return maps.EqualFunc(r.tables, o.tables, func(a, b *Table) bool {
+		return maps.EqualFunc(a.rows, b.rows, func(x, y *tableRow) bool { return maps.Equal(x.secret, y.secret) })
+	})
 }

@@ -46,13 +46,30 @@ type Row = map[string]any
 // lacks tells whether a column is certainly not there: of a table that could
 // not be read that is said once, not for each use.
 func (t *Table) lacks(column string) bool {
-	return t.Columns != nil && !slices.Contains(t.Columns, column)
+	return t.Columns != nil && (!slices.Contains(t.Columns, column) || secretColumn(column))
+}
+
+// secretColumn tells whether a column holds passwords.
+func secretColumn(name string) bool { return strings.ToLower(name) == "password" }
+
+// Credentials are those with which a device of the source's table is called:
+// its cells user and password; empty if it has none.
+func (s *Source) Credentials(id string) (user, password string) {
+	row := s.devices.exact(id)
+	if row == nil {
+		return "", ""
+	}
+	user, _ = row.cells["user"].(string)
+	return user, row.secret["password"]
 }
 
 type tableRow struct {
 	id    string // by which it was found
 	cells Row
 	line  int // in the table's file
+	// secret are the cells of secret columns: no expression sees them, so no
+	// trace, message or record can show them.
+	secret map[string]string
 }
 
 // Len is the number of rows.
@@ -202,12 +219,34 @@ func (t *Table) read(f *file, data []byte) {
 			t.header(f, row)
 			continue
 		}
+		t.hide(f, r, cells)
 		if strings.Join(cells, "") != "" {
 			t.add(f, row, seen)
 		}
 	}
 	if t.Columns == nil {
 		f.add(Problem{Place: Place{f.name, 1, 1}, Message: message.New("csv-empty")})
+	}
+}
+
+// hide takes the cells of secret columns out of the lines that problems show.
+func (t *Table) hide(f *file, r *csv.Reader, cells []string) {
+	for i, c := range cells {
+		if c == "" || i >= len(t.Columns) || !secretColumn(t.Columns[i]) {
+			continue
+		}
+		number, col := r.FieldPos(i)
+		if number > len(f.lines) {
+			continue
+		}
+		text := f.lines[number-1]
+		at := min(col-1, len(text))
+		if n := strings.Index(text[at:], c); n >= 0 {
+			at += n
+			f.lines[number-1] = text[:at] + strings.Repeat("*", len(c)) + text[at+len(c):]
+		} else {
+			f.lines[number-1] = text[:at] + "***" // quoted in some way
+		}
 	}
 }
 
@@ -271,12 +310,19 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 		l.problem(f, len(t.Columns), message.New("csv-cells", len(cells), len(t.Columns)))
 		return
 	}
-	row := Row{}
+	row, secret := Row{}, map[string]string(nil)
 	for i, c := range cells {
-		if excelNumber.MatchString(c) {
+		if excelNumber.MatchString(c) && !secretColumn(t.Columns[i]) {
 			l.problem(f, i, message.New("excel-number", t.Columns[i], c))
 		}
-		if c != "" {
+		switch {
+		case c == "":
+		case secretColumn(t.Columns[i]):
+			if secret == nil {
+				secret = map[string]string{}
+			}
+			secret[t.Columns[i]] = c
+		default:
 			row[t.Columns[i]] = c
 		}
 	}
@@ -299,7 +345,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, row, l.number}
+		t.rows[id] = &tableRow{name, row, l.number, secret}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {

@@ -55,6 +55,8 @@ var sites = []row{
 	{"dedup-positive", "{1}: want a duration like 72h, got {2}", "{1}：应为时长，如 72h，实际是 {2}", "", ""},
 	{"dead-age", "{1}: want at least 1h, got {2}", "{1}：应至少 1h，实际是 {2}", "", ""},
 	{"dead-bytes", "{1}: want at least 1MB, got {2} bytes", "{1}：应至少 1MB，实际是 {2} 字节", "", ""},
+	{"pictures-from", "{1}: want an address, a range or a host name without a port, got {2q}", "{1}：应为 IP 地址、网段或主机名（不带端口），实际是 {2q}", "for example 192.0.2.0/24, 192.0.2.7, isc.example.com", "例如 192.0.2.0/24、192.0.2.7、isc.example.com"},
+	{"pictures-time", "{1}: want {2} to {3}, got {4}", "{1}：应为 {2} 到 {3}，实际是 {4}", "", ""},
 	{"limits-body", "{1}: want at least 1KB, got {2} bytes", "{1}：应至少 1KB，实际是 {2} 字节", "", ""},
 	{"limits-memory", "{1}: want at least limits.body, got {2} bytes and {3}", "{1}：应不小于 limits.body，实际是 {2} 字节和 {3} 字节", "", ""},
 	{"store-two", "store: disk and redis are given, want one; disk with only the dedup keys in Redis is {disk: …, dedup: redis://…}", "store：disk 和 redis 只能写一个；只把去重键放进 Redis 的写法是 {disk: …, dedup: redis://…}", "", ""},

@@ -43,10 +43,16 @@ type Device struct {
 	n       int
 	silent  bool
 	streams map[chan []byte]string // open ones, with the stream's name
-	memory  []Moment               // accesses, which can be searched for
+	memory  []access               // which can be searched for
 	cut     chan struct{}          // closed to end all streams
 	asked   map[string]int         // requests with good credentials, by path
 	refused int                    // requests with bad ones
+}
+
+// access is somebody at the door.
+type access struct {
+	Moment
+	nobody bool // whom the device does not know
 }
 
 // NewDevice makes a device of a vendor that can be called.
@@ -155,7 +161,7 @@ func (d *Device) EmitAt(kind string, at time.Time) (Moment, error) {
 		return m, err
 	}
 	if r.Gives == "stk/rytxjl" {
-		d.memory = append(d.memory, m)
+		d.memory = append(d.memory, access{m, kind == "stranger"})
 	}
 	if d.silent {
 		return m, nil
@@ -272,11 +278,15 @@ func (d *Device) acsEvent(w http.ResponseWriter, r *http.Request) {
 	page := all[position:min(position+int(cond.Get("maxResults").Int()), len(all))]
 	list := make([]map[string]any, 0, len(page))
 	for _, m := range page {
-		list = append(list, map[string]any{
-			"major": 5, "minor": 75, "time": m.ISO(), "cardReaderNo": 1, "doorNo": 1, "type": 0, "employeeNoString": m.PersonID(),
+		one := map[string]any{
+			"major": 5, "minor": 75, "time": m.ISO(), "cardReaderNo": 1, "doorNo": 1, "type": 0,
 			"serialNo": m.Serial(), "currentVerifyMode": "faceOrFpOrCardOrPw", "picturesNumber": 1,
 			"pictureURL": fmt.Sprintf("http://%s/pictures/%d.jpeg@WEB000000000061", r.Host, m.N),
-		})
+		}
+		if !m.nobody {
+			one["employeeNoString"] = m.PersonID()
+		}
+		list = append(list, one)
 	}
 	state := "OK"
 	switch {
@@ -291,7 +301,7 @@ func (d *Device) acsEvent(w http.ResponseWriter, r *http.Request) {
 	}})
 }
 
-func (d *Device) remembered(from, to time.Time) (list []Moment) {
+func (d *Device) remembered(from, to time.Time) (list []access) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, m := range d.memory {
@@ -299,7 +309,7 @@ func (d *Device) remembered(from, to time.Time) (list []Moment) {
 			list = append(list, m)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Moment) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(list, func(a, b access) int { return a.Time.Compare(b.Time) })
 	return list
 }
 
