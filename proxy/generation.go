@@ -70,6 +70,10 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	}
 	rules, more := s.loadRules(cfg, dictionaries)
 	ps = append(ps, more...)
+	if rules != nil {
+		_, more = pulls(rules)
+		ps = append(ps, more...)
+	}
 	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
 	k := &checker{Config: cfg}
 	k.files(s.Dir)

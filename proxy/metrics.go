@@ -40,6 +40,8 @@ type metrics struct {
 	pending      prometheus.Gauge
 	tried        prometheus.Gauge
 	changed      *prometheus.GaugeVec // interface, field, what
+
+	subscriptionEnds *prometheus.CounterVec // stream, why
 }
 
 func newMetrics(p *Proxy) *metrics {
@@ -75,11 +77,14 @@ func newMetrics(p *Proxy) *metrics {
 		tried:        gauge("reload_rehearsed_events", "Past events that the last new generation of rules was tried on."),
 		changed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "yiqiao", Name: "reload_changed_records",
 			Help: "Records of those events that the last new generation makes otherwise, by interface, field and what changes."}, []string{"interface", "field", "what"}),
+		subscriptionEnds: counter("subscription_ends_total", "Connections to devices that are listened to, by why they ended.", "stream", "why"),
+
 		reloads: counter("config_reloads_total", "Reloads by result.", "result"),
 	}
 	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.pictures, m.acceptTime,
 		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, m.pending, m.tried, m.changed, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.subscriptionEnds, &subscriptionCollector{p})
 	m.generation.Set(1)
 	m.reload(true)
 	return m

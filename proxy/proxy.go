@@ -54,6 +54,8 @@ type Proxy struct {
 	earlier   *earlier
 	gate      *gate
 	pictures  *pictures
+
+	subscriptions *subscriptions
 }
 
 // Options are what a Proxy is made of.
@@ -81,6 +83,7 @@ func New(o Options) *Proxy {
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
 		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
+		subscriptions: newSubscriptions(),
 	}
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork

@@ -101,7 +101,7 @@ func (p *Proxy) load(ctx context.Context, why string, load func() (*Generation, 
 
 // same tells whether nothing differs.
 func (g *Generation) same(o *Generation) bool {
-	return g.Rules.Digest == o.Rules.Digest && g.dictionaries == o.dictionaries && g.sameConfig(o)
+	return g.Rules.Digest == o.Rules.Digest && g.Rules.SameSecrets(o.Rules) && g.dictionaries == o.dictionaries && g.sameConfig(o)
 }
 
 // rehearse tries a generation on the past events and tells what it changes. A
@@ -149,6 +149,7 @@ func (p *Proxy) install(ctx context.Context, old, g *Generation, why string) {
 	}
 	p.gen.Store(g)
 	p.past.resize(g)
+	p.subscriptions.wake()
 	p.wake()
 	p.metrics.generation.Set(float64(g.Number))
 	p.log.InfoContext(ctx, "reloaded", "why", why, "generation", g.Name(), "sources", len(g.Rules.Sources))
