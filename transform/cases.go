@@ -136,6 +136,7 @@ func (res *Result) describe(masked bool) []byte {
 	var out struct {
 		Records []line   `json:"records,omitempty"`
 		Ignored []string `json:"ignored,omitempty"`
+		Left    string   `json:"left,omitempty"`
 	}
 	for i := range res.Records {
 		rec := &res.Records[i]
@@ -151,6 +152,9 @@ func (res *Result) describe(masked bool) []byte {
 	}
 	for _, ig := range res.Ignored {
 		out.Ignored = append(out.Ignored, ig.Because)
+	}
+	if res.Left != nil {
+		out.Left = fmt.Sprintf("%s: %s", res.Left.Class, res.Left.Text)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

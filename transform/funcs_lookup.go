@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -124,7 +125,39 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 func (r *run) miss(t *Table, key string) {
 	if len(r.missed) < maxMissed {
 		r.missed = append(r.missed, message.New("no-row", t.File, key))
+		if len(t.Key) == 1 && strings.TrimSpace(key) != "" {
+			r.wanted = append(r.wanted, missing{t, key})
+		}
 	}
+}
+
+// missing is a row that a table does not have.
+type missing struct {
+	table *Table
+	id    string
+}
+
+// withRows adds to what is wrong the rows that were looked for, to be pasted:
+// ids of one record that one table lacks are most likely those of one thing,
+// a person's number and his card's.
+func (r *run) withRows(why message.Speaker) error {
+	var tables []*Table
+	ids := map[*Table][]string{}
+	for _, w := range r.wanted {
+		if !slices.Contains(tables, w.table) {
+			tables = append(tables, w.table)
+		}
+		if !slices.Contains(ids[w.table], w.id) {
+			ids[w.table] = append(ids[w.table], w.id)
+		}
+	}
+	for _, t := range tables {
+		why = message.New("paste-rows", why, t.File, t.rowOf(ids[t]...))
+	}
+	if err, ok := why.(error); ok {
+		return err
+	}
+	return nil
 }
 
 func wrongKeys(t *Table, got int) message.Message {

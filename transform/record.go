@@ -27,6 +27,9 @@ type Record struct {
 	// Device and Time are the values of the fields that identify the record;
 	// Distinct tells apart two records of one device and one second.
 	Device, Time, Distinct string
+	// FoundBy is the id by which the device was found in the site's table;
+	// empty if the mapping needs no device.
+	FoundBy string
 }
 
 // Hole is where a picture belongs in a record.
@@ -88,7 +91,10 @@ func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
 
 // record evaluates and proves one record and appends it to the result.
 func (r *run) record(m *Mapping, res *Result, element int) error {
-	r.missed = r.missed[:0]
+	r.missed, r.wanted = r.missed[:0], r.wanted[:0]
+	if m.deviceIDs != nil && !r.elementDevice(m) {
+		return nil
+	}
 	for _, l := range m.lets {
 		v, err := r.eval(l.value)
 		if r.trace != nil {
@@ -172,7 +178,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.tell(Step{What: "field", Verdict: gave(v, err), Name: prefix + f.Name, Note: f.Label, Err: err}, rule.value, v, f)
 	}
 	if err != nil {
-		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
+		return v, r.withRows(message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err)))
 	}
 	return v, nil
 }
@@ -216,6 +222,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
+	missing := false
 	res.Violations = append(res.Violations, r.violations...)
 	if r.trace != nil {
 		r.tellChecks(m)
@@ -225,6 +232,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 			continue // nobody would read it
 		}
 		texts = append(texts, r.blame(m, &v))
+		missing = missing || v.Missing
 		onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 	}
 	r.rows = nil // blame evaluates again
@@ -233,6 +241,8 @@ func (r *run) check(m *Mapping, res *Result) error {
 		return nil
 	case onlyPictures:
 		return noPicture{violations{texts}}
+	case missing:
+		return r.withRows(violations{texts})
 	}
 	return violations{texts}
 }
@@ -341,6 +351,7 @@ func appendName(doc []byte, name string) []byte {
 
 // identify finds out what makes the record one of its kind.
 func (r *run) identify(m *Mapping, rec *Record, element int) error {
+	rec.FoundBy = r.deviceID
 	if i := m.To.Device; i >= 0 {
 		rec.Device = r.values[i].Text
 	}

@@ -174,10 +174,7 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 	if _, ok := l.tables[b.table]; !ok && !named {
 		b.at(tokenOf(n), message.New("no-device-table", b.table))
 	}
-	b.source.devices = l.tables[b.table]
-	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
-		b.at(tokenOf(n), message.New("device-table", t.Name, t.File))
-	}
+	b.useDevices(n, l)
 	for i, id := range ids {
 		if at := id.GetToken().Position; i == 0 {
 			b.source.deviceAt = Place{b.name, at.Line, at.Column}
@@ -185,6 +182,14 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 		if c, ok := b.code(id, "device.from"); ok {
 			b.source.deviceIDs = append(b.source.deviceIDs, b.scope.compile(c))
 		}
+	}
+}
+
+// useDevices takes the table that devices are looked up in. n is what wants it.
+func (b *sourceBuilder) useDevices(n ast.Node, l *loader) {
+	b.source.devices = l.tables[b.table]
+	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
+		b.at(tokenOf(n), message.New("device-table", t.Name, t.File))
 	}
 }
 

@@ -93,6 +93,8 @@ var sources = []row{
 	{"unknown-source", "there is no source {1q}: neither the bundled packs nor mappings/{1} have a source.yaml", "没有来源 {1q}：内置的和 mappings/{1} 里都没有 source.yaml", "{2}", "{2}"},
 	{"unused-source", "nothing reads this source: sources in {1} does not name it", "没有用到这个来源：{1} 的 sources 里没有它", "add {2} to sources", "请在 sources 里加上 {2}"},
 	{"unknown-table", "there is no table {1q}", "没有表 {1q}", "{2}", "{2}"},
+	{"device-early", "each element has a device of its own here, and there is none before each", "这里每个元素有自己的设备，each 之前还没有", "use the candidate itself, or look it up: devices[…]", "请直接用那个标识，或者自己查表：devices[…]"},
+	{"device-of-device", "a candidate for the device cannot need the device", "认设备的标识不能再用 device", "", ""},
 	{"no-device-table", "there is no table {1q}", "没有表 {1q}", "name it in yiqiao.yaml: tables: {{1}: tables/{1}.csv}", "请在 yiqiao.yaml 里写：tables: {{1}: tables/{1}.csv}"},
 	{"device-table", "table {1} ({2}) does not tell devices apart: want one key column and no row of \"*\"", "表 {1}（{2}）分不清设备：应只有一个关键列，并且没有“*”行", "an unknown device would become that one", "否则不认识的设备会被当成那一行"},
 	{"zone", "want an offset like +08:00, got {1q}", "应为时差，如 +08:00，实际是 {1q}", "", ""},
