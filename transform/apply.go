@@ -171,12 +171,12 @@ type run struct {
 	values     []spec.Value
 	blobs      []*event.Blob
 	violations []spec.Violation
-	missed     []message.Speaker // look-ups that found nothing, for messages
-	wanted     []missing         // the rows that they would have found
-	args       []any             // of direct calls under way
-	steps      int               // see maxSteps
-	pictures   []event.Blob      // made of texts of the event
-	rows       []RowUsed         // of the expression under way, for the trace
+	missed     []missing            // rows that look-ups of the record did not find
+	letMissed  map[string][]missing // those of each let, and of the lets that it uses
+	args       []any                // of direct calls under way
+	steps      int                  // see maxSteps
+	pictures   []event.Blob         // made of texts of the event
+	rows       []RowUsed            // of the expression under way, for the trace
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -204,7 +204,7 @@ func (r *run) release() {
 	clear(r.blobs)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.firstID, r.sought, r.soughtBy, r.missed, r.rows = "", "", false, nil, nil, nil
-	r.strangers, r.wanted = strangers{}, nil
+	r.strangers, r.letMissed = strangers{}, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)

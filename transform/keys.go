@@ -131,6 +131,8 @@ func SourceKeys() []KeyDoc {
 			{Name: "status", Kind: Whole, Chinese: "HTTP 状态码", English: "the HTTP status", Default: "200"},
 			{Name: "type", Chinese: "Content-Type", English: "the Content-Type", Example: "application/json"},
 			{Name: "headers", Kind: Named, Chinese: "其他应答头", English: "other headers"},
+			{Name: "each", Kind: Expression, Chinese: "列表：每个元素（it）回一段 item，用逗号隔开，放在 body 的 ${items} 处", English: "a list: for each element, named it, an item stands at ${items} in the body, with commas between", Example: "event.faces"},
+			{Name: "item", Chinese: "每个元素回的那一段，${表达式} 处填值", English: "what is answered for each element; ${expression} is filled in", Example: `{"id":"${it.id}","status":0}`},
 			{Name: "body", Chinese: "应答内容，${表达式} 处填值", English: "the body; ${expression} is filled in", Example: `{"code":0}`},
 		}},
 	}

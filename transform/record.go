@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -91,12 +90,15 @@ func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
 
 // record evaluates and proves one record and appends it to the result.
 func (r *run) record(m *Mapping, res *Result, element int) error {
-	r.missed, r.wanted = r.missed[:0], r.wanted[:0]
+	r.missed = r.missed[:0]
+	clear(r.letMissed)
 	if m.deviceIDs != nil && !r.elementDevice(m) {
 		return nil
 	}
 	for _, l := range m.lets {
+		before := len(r.missed)
 		v, err := r.eval(l.value)
+		r.keepMissed(l, before)
 		if r.trace != nil {
 			r.tell(Step{What: "let", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
 		}
@@ -178,7 +180,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.tell(Step{What: "field", Verdict: gave(v, err), Name: prefix + f.Name, Note: f.Label, Err: err}, rule.value, v, f)
 	}
 	if err != nil {
-		return v, r.withRows(message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err)))
+		return v, withRows(message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err)), r.missedBy(rule.value))
 	}
 	return v, nil
 }
@@ -222,7 +224,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
-	missing := false
+	var rows []missing
 	res.Violations = append(res.Violations, r.violations...)
 	if r.trace != nil {
 		r.tellChecks(m)
@@ -232,7 +234,10 @@ func (r *run) check(m *Mapping, res *Result) error {
 			continue // nobody would read it
 		}
 		texts = append(texts, r.blame(m, &v))
-		missing = missing || v.Missing
+		if v.Missing {
+			e, _ := r.behind(m, &v)
+			rows = append(rows, r.missedFor(&v, e)...)
+		}
 		onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 	}
 	r.rows = nil // blame evaluates again
@@ -241,10 +246,8 @@ func (r *run) check(m *Mapping, res *Result) error {
 		return nil
 	case onlyPictures:
 		return noPicture{violations{texts}}
-	case missing:
-		return r.withRows(violations{texts})
 	}
-	return violations{texts}
+	return withRows(violations{texts}, rows)
 }
 
 // violations are what is wrong with a record.
@@ -267,7 +270,7 @@ func violation(v *spec.Violation) message.Both {
 // because names the expression behind a value, its place, and what it saw. What
 // an error of the expression itself says already is not said twice.
 func (r *run) because(e *expression, f *spec.Field, err error) message.Message {
-	more := slices.Clone(r.missed)
+	more := saidMissing(r.missedBy(e))
 	if saw := r.seen(e, f); len(saw.Of) > 0 {
 		more = append([]message.Speaker{saw}, more...)
 	}
@@ -301,7 +304,7 @@ func (r *run) empty(v *spec.Violation, e *expression) message.Message {
 			saw.Of = append(saw.Of, r.sawUse(e, u, v.Field))
 		}
 	}
-	saw.Of = append(saw.Of, r.missed...)
+	saw.Of = append(saw.Of, saidMissing(r.missedFor(v, e))...)
 	if saw.Separator = ", "; len(saw.Of) > 0 {
 		saw = message.List{Of: []message.Speaker{message.New("because-of", saw)}}
 	}
