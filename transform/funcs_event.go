@@ -125,10 +125,10 @@ func firstFunc(_ *run, args []any) (any, error) {
 }
 
 func needFunc(_ *run, args []any) (any, error) {
-	if args[0] == nil || args[0] == "" {
-		return nil, want("kind-value", args[0])
+	if len(args) == 2 && args[1] != true || args[0] != nil && args[0] != "" {
+		return args[0], nil
 	}
-	return args[0], nil
+	return nil, want("kind-value", args[0])
 }
 
 func digestFunc(_ *run, args []any) (any, error) {
