@@ -49,9 +49,12 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
-	case len(res.Records) == 0:
+	case len(res.Records)+len(res.Brought) == 0:
 		p.metrics.ignored(s, res.Ignored)
 		return transform.Ignored, nil
+	}
+	if why := p.madeAtOnce(ctx, g, res); why != nil {
+		return p.keep(ctx, g, s, w, body, why)
 	}
 	entries, err := p.entries(g, s, w, body)
 	if err != nil {
@@ -60,18 +63,21 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	w.call = p.callers.expect(entries, res.Records, ev.Request.Received)
 	n := len(entries)
 	if res.Left != nil {
-		e, err := p.deadEntry(g, s, w, body, kept{why: res.Left, done: entries})
+		e, err := p.deadEntry(g, s, w, body, kept{why: res.Left, at: n, done: entries})
 		if err != nil {
 			return "", err
 		}
 		entries = append(entries, e)
 	}
 	admissions, err := p.admit(ctx, ev.Request.Received, entries)
+	if err == nil {
+		err = p.meet(ctx, w, entries, admissions)
+	}
 	if err != nil {
 		return "", err
 	}
 	w.call.admitted(admissions[:n], entries[:n])
-	outcome := p.admitted(ctx, s, entries[:n], admissions[:n])
+	outcome := p.admitted(ctx, s, w, entries[:n], admissions[:n])
 	if res.Left != nil && !admissions[n].Duplicate {
 		p.tellKept(ctx, s, &entries[n], res.Left)
 		outcome = transform.Accepted
@@ -121,12 +127,12 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 // admitted all the same: a retry leaves those out, however late it comes.
 type kept struct {
 	why  *transform.Refusal
+	at   int // which of w's buffers is free
 	done []store.Entry
 	keys []byte // of records admitted before, as head.Done
 }
 
-// deadEntry is the event as a dead letter. It is sealed behind the records of
-// the same event.
+// deadEntry is the event as a dead letter.
 func (p *Proxy) deadEntry(g *Generation, s *transform.Source, w *work, body []byte, k kept) (store.Entry, error) {
 	q := &w.event.Request
 	device := cmp.Or(w.result.Device, q.Remote)
@@ -142,7 +148,7 @@ func (p *Proxy) deadEntry(g *Generation, s *transform.Source, w *work, body []by
 		key := doneKey(&k.done[i])
 		h.Done = append(h.Done, key[:]...)
 	}
-	err := p.seal(w, len(w.result.Records), &e, h, nil, body)
+	err := p.seal(w, k.at, &e, h, nil, body)
 	return e, err
 }
 
@@ -178,11 +184,14 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		p.register(g, rec, e)
 		e.Again = w.again
 		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
+		if rec.Unmade() {
+			p.await(e, &h, rec)
+		}
 		if err := p.seal(w, i, e, h, rec, body); err != nil {
 			return nil, err
 		}
 	}
-	return entries, nil
+	return p.brought(g, s, w, body, entries)
 }
 
 // lane orders the records of one device or code. Where the newest events have
@@ -220,8 +229,9 @@ func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Reco
 }
 
 // admitted counts what the store said and wakes the delivery.
-func (p *Proxy) admitted(ctx context.Context, s *transform.Source, entries []store.Entry, admissions []store.Admission) transform.Outcome {
+func (p *Proxy) admitted(ctx context.Context, s *transform.Source, w *work, entries []store.Entry, admissions []store.Admission) transform.Outcome {
 	outcome := transform.Duplicate
+	p.pictures.admitted(entries, admissions, w.result.Records)
 	for i, a := range admissions {
 		iface := entries[i].Labels.Interface
 		if a.Duplicate {
@@ -244,6 +254,7 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
+	w.sealed = w.sealed[:0]
 	w.call.end()
 	w.event.Request, w.again, w.attended, w.call = event.Request{}, false, false, nil
 	p.works.Put(w)

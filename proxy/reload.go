@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -139,6 +140,9 @@ func (p *Proxy) install(ctx context.Context, old, g *Generation, why string) {
 	if g.sameRoute(old) {
 		g.client = old.client
 		g.client.Resume() // what was misconfigured may be mended
+	}
+	if reflect.DeepEqual(g.Config.Pictures, old.Config.Pictures) {
+		g.caller = old.caller // it knows the devices' nonces
 	}
 	for _, change := range g.needsRestart(old) {
 		p.log.WarnContext(ctx, "this change needs a restart", "key", change)

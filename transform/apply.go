@@ -17,6 +17,8 @@ import (
 // its records share memory with the event and live no longer than it.
 type Result struct {
 	Records []Record
+	// Brought are pictures for records of other requests.
+	Brought []Brought
 	// Refusal, if not nil, says why the event gave no record at all: the
 	// records of one event are admitted together or not at all.
 	Refusal *Refusal
@@ -132,12 +134,13 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 
 func (res *Result) reset() {
 	res.spare = append(res.spare, res.Records...)
-	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
+	clear(res.Brought)
+	*res = Result{Records: res.Records[:0], Brought: res.Brought[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
 func (res *Result) refuse(c RefusalClass, m *Mapping, why error) {
 	res.spare = append(res.spare, res.Records...)
-	res.Records = res.Records[:0]
+	res.Records, res.Brought = res.Records[:0], res.Brought[:0]
 	res.Refusal = NewRefusal(c, why)
 	if m != nil {
 		res.Refusal.Mapping = m.Name
@@ -170,6 +173,7 @@ type run struct {
 
 	values     []spec.Value
 	blobs      []*event.Blob
+	recipes    []*Recipe // parallel to blobs: of pictures that have yet to be made
 	violations []spec.Violation
 	missed     []missing            // rows that look-ups of the record did not find
 	letMissed  map[string][]missing // those of each let, and of the lets that it uses
@@ -202,6 +206,7 @@ func (r *run) release() {
 	clear(r.env)
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.firstID, r.sought, r.soughtBy, r.missed, r.rows = "", "", false, nil, nil, nil
 	r.strangers, r.letMissed = strangers{}, nil
@@ -258,7 +263,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 			return
 		}
 	}
-	if m.To == nil {
+	if m.To == nil && m.join == nil {
 		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}
@@ -369,7 +374,7 @@ func (r *run) eval(e *expression) (any, error) {
 	}
 	v, err := r.vm.Run(e.program, r.env)
 	if err == nil {
-		return v, nil
+		return referred(v), nil
 	}
 	var fe *exprfile.Error
 	place, why := e.place, error(nil)
@@ -384,6 +389,17 @@ func (r *run) eval(e *expression) (any, error) {
 		why = message.New("expression", err)
 	}
 	return nil, message.New("expression-at", e.said(), place, why)
+}
+
+// referred undoes what expr's ?? does to a value that is a pointer.
+func referred(v any) any {
+	switch v := v.(type) {
+	case event.Blob:
+		return &v
+	case unmade:
+		return &v
+	}
+	return v
 }
 
 // spoken is an error as far as it can be said in both languages.
