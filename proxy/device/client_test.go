@@ -202,13 +202,12 @@ func TestPictureLimits(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(hold)
-	c := client(t)
 	for path, want := range map[string]string{
 		"/long": "more than 1000 bytes", "/endless": "more than 1000 bytes", "/html": "want a picture", "/missing?sign=secret": "404",
 		"/slow": "deadline", "/never": "deadline", "/challenge": "401", "/header": "header",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		_, err := c.Picture(ctx, server.URL+path, Credentials{"u", "p"}, 1000)
+		_, err := client(t).Picture(ctx, server.URL+path, Credentials{"u", "p"}, 1000)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", path, err, want)
