@@ -142,6 +142,7 @@ func (res *Result) describe(masked bool) []byte {
 		Records []line   `json:"records,omitempty"`
 		Brought []half   `json:"brought,omitempty"`
 		Ignored []string `json:"ignored,omitempty"`
+		Left    string   `json:"left,omitempty"`
 	}
 	for i := range res.Records {
 		rec := &res.Records[i]
@@ -169,6 +170,9 @@ func (res *Result) describe(masked bool) []byte {
 	}
 	for _, ig := range res.Ignored {
 		out.Ignored = append(out.Ignored, ig.Because)
+	}
+	if res.Left != nil {
+		out.Left = fmt.Sprintf("%s: %s", res.Left.Class, res.Left.Text)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -193,6 +193,14 @@ var functions = []function{
 			{`first(event.nothing, "", "x", "y")`, "x"},
 			{`first(nil, "")`, "nil"},
 		}},
+	{name: "need", usage: `need(value, condition)`, min: 1, max: 2, call: needFunc,
+		doc: "这个值，但必须有：nil 和空文本则拒绝（死信），即使规范不要求这个字段。写了条件的，只在条件为真时必须有。用于认出了人却查不到证件号码：need(people[event.no]?.zjhm, recognised)，死信里有可以直接粘贴的一行。",
+		examples: []Example{
+			{`need("x")`, "x"},
+			{`need(event.nothing)`, "error: want a value, got nothing"},
+			{`need(event.nothing, 1 > 2)`, "nil"},
+			{`need("")`, "error: want a value, got \"\""},
+		}},
 	{name: "digest", usage: `digest(value…)`, min: 1, max: -1, call: digestFunc,
 		doc: "若干值的短摘要（16 位十六进制），用于 distinct。",
 		examples: []Example{

@@ -67,6 +67,7 @@ func MappingKeys() []KeyDoc {
 			{Name: "because", Required: true, Chinese: "原因，出现在统计里", English: "the reason, shown in metrics"},
 		}},
 		{Name: "each", Kind: ExpressionOr, Chinese: "列表：每个元素（it）一条记录；几层列表写成 名字: 表达式，外层在前", English: "a list: one record for each element, named it; loops one in the other as name: expression, the outer one first", Example: "event.faceCapture"},
+		{Name: "device", Kind: Expressions, Chinese: "每个元素是哪台设备：依次拿这些值去查来源的设备表；不写就用来源的 device.from，整个事件一台", English: "which device each element is of: values that are looked up in the source's device table one after the other; left out: the source's device.from, one for the whole event", Example: "[it.srcIndex, it.DeviceID]"},
 		{Name: "tables", Kind: NamedTexts, Chinese: "写在文件里的小对照表：{way: {card: \"1\", face: \"2\"}}，用 way[…] 查", English: "small tables in the file itself, looked up as way[…]"},
 		{Name: "let", Kind: NamedExprs, Chinese: "起名字的中间值，后面的能用前面的", English: "values with a name; later ones see those before"},
 		{Name: "to", Chinese: "规范的接口：记录送到哪里", English: "the interface of the standard that the records are for", Example: "stk/rytxjl"},
@@ -88,7 +89,7 @@ func MappingKeys() []KeyDoc {
 // FragmentKeys are the keys of a fragment, a file whose name begins with "_".
 func FragmentKeys() []KeyDoc {
 	var docs []KeyDoc
-	for _, name := range []string{"merge", "ignore", "tables", "let", "record"} {
+	for _, name := range []string{"merge", "ignore", "device", "tables", "let", "record"} {
 		docs = append(docs, *Key(MappingKeys(), name))
 	}
 	return docs
@@ -136,6 +137,8 @@ func SourceKeys() []KeyDoc {
 			{Name: "status", Kind: Whole, Chinese: "HTTP 状态码", English: "the HTTP status", Default: "200"},
 			{Name: "type", Chinese: "Content-Type", English: "the Content-Type", Example: "application/json"},
 			{Name: "headers", Kind: Named, Chinese: "其他应答头", English: "other headers"},
+			{Name: "each", Kind: Expression, Chinese: "列表：每个元素（it）回一段 item，用逗号隔开，放在 body 的 ${items} 处", English: "a list: for each element, named it, an item stands at ${items} in the body, with commas between", Example: "event.faces"},
+			{Name: "item", Chinese: "每个元素回的那一段，${表达式} 处填值", English: "what is answered for each element; ${expression} is filled in", Example: `{"id":"${it.id}","status":0}`},
 			{Name: "body", Chinese: "应答内容，${表达式} 处填值", English: "the body; ${expression} is filled in", Example: `{"code":0}`},
 		}},
 	}

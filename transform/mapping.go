@@ -41,7 +41,11 @@ type Mapping struct {
 	distinct *expression
 	join     *joinRule // nil: its records wait for nothing, and it brings nothing
 	device   bool      // some expression needs the device's row
-	private  []string  // names whose values stand for a person; see findPrivate
+	// deviceIDs are the mapping's own candidates for the device, of each
+	// element; none: the source's, for the whole event.
+	deviceIDs []*expression
+	deviceAt  Place
+	private   []string // names whose values stand for a person; see findPrivate
 }
 
 // File is the name of the file, as messages give it.
@@ -122,6 +126,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	})
 	mf.read("ignore", mf.ignore)
 	mf.read("each", mf.each)
+	mf.read("device", func(n ast.Node) { mf.device(n, b, l) })
 	mf.read("let", mf.let)
 	mf.record()
 	mf.read("join", mf.join)

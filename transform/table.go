@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
@@ -68,6 +69,26 @@ func (t *Table) Row(ids ...string) Row {
 		return r.cells
 	}
 	return nil
+}
+
+// rowOf is a line of the table's file, to be pasted and filled in, for a thing
+// that has these ids.
+func (t *Table) rowOf(ids ...string) string {
+	cells := make([]string, max(1, len(t.Columns)))
+	at := 0
+	if len(t.keys) > 0 {
+		at = t.keys[0]
+	}
+	cells[at] = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' ' // a device sent it: it must not end the line
+		}
+		return r
+	}, strings.Join(ids, "|"))
+	if strings.ContainsAny(cells[at], `,"`) {
+		cells[at] = `"` + strings.ReplaceAll(cells[at], `"`, `""`) + `"`
+	}
+	return strings.Join(cells, ",")
 }
 
 // place of a row in the table's file; of none, that file.
