@@ -49,10 +49,13 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
-	case len(res.Records) == 0:
+	case len(res.Records)+len(res.Brought) == 0:
 		p.metrics.ignored(s, res.Ignored)
 		p.live.ignored(s.Name, res)
 		return transform.Ignored, nil
+	}
+	if why := p.madeAtOnce(ctx, g, res); why != nil {
+		return p.keep(ctx, g, s, w, body, why)
 	}
 	entries, err := p.entries(g, s, w, body)
 	if err != nil {
@@ -60,11 +63,14 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	}
 	w.call = p.callers.expect(entries, res.Records, ev.Request.Received)
 	admissions, err := p.admit(ctx, ev.Request.Received, entries)
+	if err == nil {
+		err = p.meet(ctx, w, entries, admissions)
+	}
 	if err != nil {
 		return "", err
 	}
 	w.call.admitted(admissions, entries)
-	return p.admitted(ctx, s, entries, admissions), nil
+	return p.admitted(ctx, s, w, entries, admissions), nil
 }
 
 // admit asks the store, and remembers for the health page how that went.
@@ -140,11 +146,14 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		p.register(g, rec, e)
 		e.Again = w.again
 		h := head{Source: s.Name, Mapping: rec.Mapping.Name, Generation: name, Interface: iface, Device: rec.Device, Time: rec.Time, Request: keptRequest(q)}
+		if rec.Unmade() {
+			p.await(e, &h, rec)
+		}
 		if err := p.seal(w, i, e, h, rec, body); err != nil {
 			return nil, err
 		}
 	}
-	return entries, nil
+	return p.brought(g, s, w, body, entries)
 }
 
 // lane orders the records of one device or code. Where the newest events have
@@ -182,8 +191,9 @@ func (p *Proxy) seal(w *work, i int, e *store.Entry, h head, rec *transform.Reco
 }
 
 // admitted counts what the store said and wakes the delivery.
-func (p *Proxy) admitted(ctx context.Context, s *transform.Source, entries []store.Entry, admissions []store.Admission) transform.Outcome {
+func (p *Proxy) admitted(ctx context.Context, s *transform.Source, w *work, entries []store.Entry, admissions []store.Admission) transform.Outcome {
 	outcome := transform.Duplicate
+	p.pictures.admitted(entries, admissions, w.result.Records)
 	for i, a := range admissions {
 		iface := entries[i].Labels.Interface
 		p.live.admitted(&entries[i], a)

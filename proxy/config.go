@@ -27,6 +27,7 @@ type Config struct {
 	Limits   LimitsConfig           `yaml:"limits"`
 	Log      LogConfig              `yaml:"log"`
 	Reload   ReloadConfig           `yaml:"reload"`
+	Pictures PicturesConfig         `yaml:"pictures"`
 
 	doc *transform.Document // where each value stands; nil: nowhere
 }
@@ -199,6 +200,7 @@ func defaults() Config {
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
 		Reload:   ReloadConfig{Mode: reloadAuto, Events: 200, Bytes: 16 << 20},
+		Pictures: defaultPictures(),
 	}
 }
 

@@ -239,6 +239,10 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	if res.Refusal != nil {
 		return Retried{ID: id, Reason: res.Refusal.Text, Chinese: res.Refusal.Chinese}, nil
 	}
+	p.takeBack(res, e)
+	if why := p.madeAtOnce(ctx, g, res); why != nil {
+		return Retried{ID: id, Reason: why.Text, Chinese: why.Chinese}, nil
+	}
 	entries, err := p.entries(g, s, w, e.original)
 	if err != nil {
 		return Retried{ID: id}, err
@@ -254,7 +258,7 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 		p.metrics.ignored(s, res.Ignored)
 		return Retried{ID: id, Outcome: string(transform.Ignored)}, nil
 	}
-	return Retried{ID: id, Outcome: string(p.admitted(ctx, s, entries, admissions))}, nil
+	return Retried{ID: id, Outcome: string(p.admitted(ctx, s, w, entries, admissions))}, nil
 }
 
 // DropDead removes a dead letter for good.

@@ -27,6 +27,7 @@ func (p *Proxy) Deliver(ctx context.Context, grace time.Duration) {
 	slots := make(chan struct{}, p.gen.Load().Config.Platform.Concurrency)
 	var under sync.WaitGroup
 	under.Go(func() { p.attend(ctx) })
+	under.Go(func() { p.makePictures(ctx) })
 	idle := time.NewTimer(0)
 	defer idle.Stop()
 	for ctx.Err() == nil {

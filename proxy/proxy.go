@@ -53,6 +53,9 @@ type Proxy struct {
 	allowance allowance
 	earlier   *earlier
 	gate      *gate
+	pictures  *pictures
+
+	subscriptions *subscriptions
 }
 
 // Options are what a Proxy is made of.
@@ -79,7 +82,8 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
+		subscriptions: newSubscriptions(),
 	}
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
@@ -128,6 +132,7 @@ type Health struct {
 	Waiting      int    `json:"waiting"`
 	Oldest       string `json:"oldest,omitempty"`
 	Dead         int    `json:"dead"`
+	Pictures     int    `json:"pictures,omitempty"` // records whose pictures are being made
 }
 
 // storeState is what the store says of itself, or else how the last admission
@@ -171,7 +176,9 @@ func (p *Proxy) Health(ctx context.Context) Health {
 	if word, _, _ := strings.Cut(p.store.State(), ":"); word == "full" || word == "read-only" {
 		h.OK = false
 	}
-	h.Waiting, h.Dead = st.Ready, st.Dead
+	// What waits for its pictures is with the dead letters in the store.
+	h.Pictures = p.pictures.waiting()
+	h.Waiting, h.Dead = st.Ready, max(0, st.Dead-h.Pictures)
 	if !st.Oldest.IsZero() {
 		h.Oldest = time.Since(st.Oldest).Round(time.Second).String()
 	}

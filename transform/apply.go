@@ -16,6 +16,8 @@ import (
 // its records share memory with the event and live no longer than it.
 type Result struct {
 	Records []Record
+	// Brought are pictures for records of other requests.
+	Brought []Brought
 	// Refusal, if not nil, says why the event gave no record at all: the
 	// records of one event are admitted together or not at all.
 	Refusal *Refusal
@@ -121,12 +123,13 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 
 func (res *Result) reset() {
 	res.spare = append(res.spare, res.Records...)
-	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
+	clear(res.Brought)
+	*res = Result{Records: res.Records[:0], Brought: res.Brought[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
 func (res *Result) refuse(c RefusalClass, m *Mapping, why error) {
 	res.spare = append(res.spare, res.Records...)
-	res.Records = res.Records[:0]
+	res.Records, res.Brought = res.Records[:0], res.Brought[:0]
 	res.Refusal = NewRefusal(c, why)
 	if m != nil {
 		res.Refusal.Mapping = m.Name
@@ -155,6 +158,7 @@ type run struct {
 
 	values     []spec.Value
 	blobs      []*event.Blob
+	recipes    []*Recipe // parallel to blobs: of pictures that have yet to be made
 	violations []spec.Violation
 	missed     []message.Speaker // look-ups that found nothing, for messages
 	args       []any             // of direct calls under way
@@ -186,6 +190,7 @@ func (r *run) release() {
 	clear(r.env)
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
 	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
 	clear(r.pictures)
@@ -241,7 +246,7 @@ func (r *run) apply(m *Mapping, res *Result) {
 			return
 		}
 	}
-	if m.To == nil {
+	if m.To == nil && m.join == nil {
 		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}
@@ -352,7 +357,7 @@ func (r *run) eval(e *expression) (any, error) {
 	}
 	v, err := r.vm.Run(e.program, r.env)
 	if err == nil {
-		return v, nil
+		return referred(v), nil
 	}
 	var fe *exprfile.Error
 	place, why := e.place, error(nil)
@@ -367,6 +372,17 @@ func (r *run) eval(e *expression) (any, error) {
 		why = message.New("expression", err)
 	}
 	return nil, message.New("expression-at", e.said(), place, why)
+}
+
+// referred undoes what expr's ?? does to a value that is a pointer.
+func referred(v any) any {
+	switch v := v.(type) {
+	case event.Blob:
+		return &v
+	case unmade:
+		return &v
+	}
+	return v
 }
 
 // spoken is an error as far as it can be said in both languages.

@@ -40,6 +40,8 @@ func pictureFunc(r *run, args []any) (any, error) {
 	switch v := args[0].(type) {
 	case nil:
 		return nil, nil
+	case *unmade:
+		return v, nil
 	case *event.Blob:
 		b = v
 	case string:
@@ -131,6 +133,12 @@ func digestFunc(_ *run, args []any) (any, error) {
 			fmt.Fprintf(h, "%d:", b.Len())
 			h.Write(b.Data)
 			continue
+		}
+		if u, ok := a.(*unmade); ok {
+			if u.blob != nil {
+				h.Write(u.blob.Data)
+			}
+			a = u.recipe.identity()
 		}
 		s, ok := asText(a)
 		if !ok {

@@ -75,6 +75,12 @@ func MappingKeys() []KeyDoc {
 		{Name: "dedup", Kind: Section, Chinese: "这个映射自己的去重设置", English: "duplicates of this mapping's records", Keys: []KeyDoc{
 			{Name: "window", Required: true, Kind: Duration, Chinese: "多久以内再来一次算重复，代替站点的 dedup.window", English: "for how long a resend is a duplicate, in place of the site's", Example: "10m"},
 		}},
+		{Name: "join", Kind: Section, Chinese: "图片随后在另一个请求里来：两个映射用同一个 key，先到的等后到的", English: "a picture that follows in a request of its own: two mappings with one key, whichever comes first waits for the other", Keys: []KeyDoc{
+			{Name: "key", Required: true, Kind: Expression, Chinese: "事件和图片共有的：设备、时间、编号", English: "what the event and its picture have in common: device, time, number", Example: "request.query.SN + it[1] + it[0]"},
+			{Name: "wait", Required: true, Kind: Duration, Chinese: "等另一半多久（1s 到 1h）；到时没有图片的进死信（缺图片），没有事件的图片丢掉", English: "how long to wait for the other half (1s to 1h); then a record without its picture is a dead letter, a picture without its event is dropped", Example: "8s"},
+			{Name: "late", Values: lateChoices, Default: "dead", Chinese: "到时没有图片：dead 进死信，send 不带图片照送（规范必填的仍进死信）", English: "when its picture has not come: dead, a dead letter; send, it goes without, if the standard lets it"},
+			{Name: "pictures", Kind: NamedExprs, Chinese: "这个请求带来的图片（这样的映射没有 to、record）；记录里用 later(\"名字\") 等它", English: "the pictures that this request brings (such a mapping has no to and record); a record waits for one by later(\"name\")"},
+		}},
 		{Name: "wait", Kind: Duration, Chinese: "等平台答复再应答来源，最多等多久（给同步调用的旧系统）；到时没有结果就按 accepted 应答", English: "answer the sender with what the platform says, and wait for that so long at most (for legacy systems that call synchronously); after that it is told accepted", Example: "5s"},
 	}
 }

@@ -39,8 +39,9 @@ type Mapping struct {
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
-	device   bool     // some expression needs the device's row
-	private  []string // names whose values stand for a person; see findPrivate
+	join     *joinRule // nil: its records wait for nothing, and it brings nothing
+	device   bool      // some expression needs the device's row
+	private  []string  // names whose values stand for a person; see findPrivate
 }
 
 // File is the name of the file, as messages give it.
@@ -105,7 +106,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	}
 	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
 	keys := slices.Concat(mf.fragmentKeys(), []key{
-		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil}, {"wait", false, nil},
+		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil}, {"join", false, nil}, {"wait", false, nil},
 	})
 	mf.keep(f, ms, message.New("a-mapping"), keys)
 	mf.foresee()
@@ -123,6 +124,8 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	mf.read("each", mf.each)
 	mf.read("let", mf.let)
 	mf.record()
+	mf.read("join", mf.join)
+	mf.laterNeedsJoin()
 	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
 	m.findPrivate()
 	return m

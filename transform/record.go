@@ -27,12 +27,28 @@ type Record struct {
 	// Device and Time are the values of the fields that identify the record;
 	// Distinct tells apart two records of one device and one second.
 	Device, Time, Distinct string
+	// Join is the key by which pictures that come in another request find the
+	// record, within the source; empty: none do.
+	Join string
 }
 
 // Hole is where a picture belongs in a record.
 type Hole struct {
 	At   int // offset in Doc, between two quotes
 	Blob event.Blob
+	// Recipe, if not nil, says how the picture is made that belongs there, of
+	// Blob or of what is fetched. Before that the record is not whole.
+	Recipe *Recipe
+}
+
+// Unmade tells whether a picture of the record has yet to be made.
+func (r *Record) Unmade() bool {
+	for i := range r.Holes {
+		if r.Holes[i].Recipe != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Len is the length of the whole document in bytes.
@@ -99,13 +115,17 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 		}
 		r.env[l.name] = v
 	}
+	if m.To == nil {
+		return r.bring(m, res)
+	}
 	n := len(m.To.Fields)
 	if cap(r.values) < n {
-		r.values, r.blobs = make([]spec.Value, n), make([]*event.Blob, n)
+		r.values, r.blobs, r.recipes = make([]spec.Value, n), make([]*event.Blob, n), make([]*Recipe, n)
 	}
-	r.values, r.blobs = r.values[:n], r.blobs[:n]
+	r.values, r.blobs, r.recipes = r.values[:n], r.blobs[:n], r.recipes[:n]
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	for i := range m.fields {
 		if err := r.field(m, &m.fields[i]); err != nil {
 			return err
@@ -119,6 +139,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	rec := res.next()
 	rec.Interface, rec.Mapping = m.To, m
 	r.write(rec)
+	if err := r.waits(m, rec); err != nil {
+		return err
+	}
 	return r.identify(m, rec, element)
 }
 
@@ -155,8 +178,15 @@ func (r *run) field(m *Mapping, rule *fieldRule) error {
 		return r.list(f, rule, out)
 	}
 	v, err := r.value(f, rule, out, "")
-	if b, ok := v.(*event.Blob); ok {
-		r.blobs[rule.index] = b
+	switch v := v.(type) {
+	case *event.Blob:
+		r.blobs[rule.index] = v
+	case *unmade:
+		if v.recipe.URL+v.recipe.Later != "" && m.To.Time < 0 && err == nil {
+			return message.New("field-error", message.New("field", f.Name, f.Label), message.New("fetch-registration"), r.because(rule.value, f, nil))
+		}
+		v.recipe.Field = f.Name
+		r.blobs[rule.index], r.recipes[rule.index] = v.blob, &v.recipe
 	}
 	return err
 }
@@ -197,6 +227,11 @@ func assign(f *spec.Field, out *spec.Value, v any) error {
 			return want("kind-text", v)
 		}
 		*out = spec.Value{Kind: spec.Picture, Data: v.Data, Raw: v.Raw}
+	case *unmade:
+		if f.Format != spec.GF005 {
+			return want("kind-text", v)
+		}
+		*out = spec.Value{Kind: spec.Picture, Promised: true}
 	default:
 		return want("kind-text", v)
 	}
@@ -319,7 +354,11 @@ func (r *run) write(rec *Record) {
 			doc = append(doc, v.Text...)
 		case spec.Picture:
 			doc = append(doc, '"')
-			rec.Holes = append(rec.Holes, Hole{len(doc), *r.blobs[i]})
+			hole := Hole{At: len(doc), Recipe: r.recipes[i]}
+			if r.blobs[i] != nil {
+				hole.Blob = *r.blobs[i]
+			}
+			rec.Holes = append(rec.Holes, hole)
 			doc = append(doc, '"')
 		case spec.Array:
 			doc = appendList(doc, rec.Interface.Fields[i].Fields, v.Items)
@@ -384,6 +423,9 @@ func (r *Record) digest() string {
 	_, _ = h.Write(r.Doc)
 	for i := range r.Holes {
 		_, _ = h.Write(r.Holes[i].Blob.Data)
+		if rc := r.Holes[i].Recipe; rc != nil {
+			_, _ = h.WriteString(rc.identity())
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
