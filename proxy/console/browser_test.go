@@ -70,12 +70,20 @@ func typed(text string) chromedp.Action {
 	}
 }
 
-// shoot keeps a picture of the page, if somebody wants to look at them.
+// shoot proves that the page fits a phone, and keeps pictures of it, if
+// somebody wants to look at them.
 func shoot(name string) chromedp.Action {
 	dir := os.Getenv("YIQIAO_SCREENSHOTS")
 	return chromedp.ActionFunc(func(ctx context.Context) error {
+		var wide int
+		if err := chromedp.Run(ctx, chromedp.EmulateViewport(390, 844), chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide)); err != nil {
+			return err
+		}
+		if wide > 390 {
+			return fmt.Errorf("%s is %d pixels wide on a phone of 390", name, wide)
+		}
 		if dir == "" {
-			return nil
+			return chromedp.Run(ctx, chromedp.EmulateViewport(1280, 800))
 		}
 		for _, v := range []struct {
 			wide, high int64
