@@ -262,7 +262,9 @@ func (g *Generation) needsRestart(o *Generation) []string {
 		"listen": a.Listen == b.Listen, "admin.listen": a.Admin == b.Admin, "store": a.Store == b.Store,
 		"dedup.onOutage": a.Dedup.OnOutage == b.Dedup.OnOutage,
 		"limits.memory":  a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
-		"log": a.Log == b.Log,
+		"log":                          a.Log == b.Log,
+		"limits.connections":           a.Limits.Connections == b.Limits.Connections,
+		"limits.connectionsPerAddress": a.Limits.ConnectionsPerAddress == b.Limits.ConnectionsPerAddress,
 	} {
 		if !same {
 			list = append(list, name)
