@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"yiqiao/proxy/device/devicetest"
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/transform/event"
 )
@@ -82,7 +83,7 @@ func newSoak(t *testing.T) *soak {
 	s.configure("timeout: 5s", "timeout: 5s, concurrency: 32") // the platform may be slow, and is when it shares the machine
 	picture := base64.StdEncoding.EncodeToString(event.SyntheticJPEG(100_000, 1))
 	crop := base64.StdEncoding.EncodeToString(event.SyntheticJPEG(12_000, 2))
-	s.head = fmt.Appendf(nil, `{"snapSmallImage":%q,"snapBigImage":%q,"areaNo":%q,`, crop, picture, simArea)
+	s.head = fmt.Appendf(nil, `{"snapSmallImage":%q,"snapBigImage":%q,"areaNo":%q,`, crop, picture, devicetest.Area)
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	s.start()
 	return s

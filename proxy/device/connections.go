@@ -1,4 +1,3 @@
-// Package device is how devices and we meet on the network.
 package device
 
 import (
