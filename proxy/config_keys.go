@@ -92,6 +92,8 @@ func configWords() map[string]keyWords {
 		"limits":                            {chinese: "设备最多能占多少", english: "what devices can ask of the process"},
 		"limits.body":                       {chinese: "一个请求最大多大", english: "of one request"},
 		"limits.memory":                     {chinese: "所有在途请求一共多大（改了要重启）", english: "of all requests under way; a change needs a restart"},
+		"limits.connections":                {chinese: "设备一共最多同时几个连接；0 不限（改了要重启）", english: "connections of devices at once; 0: any number; a change needs a restart"},
+		"limits.connectionsPerAddress":      {chinese: "一个地址最多同时几个连接；0 不限；设备都在一个网关后面时是同一个地址（改了要重启）", english: "of one remote address; 0: any number; devices behind one gateway have one address; a change needs a restart"},
 		"log":                               {chinese: "日志（改了要重启）", english: "the log; a change needs a restart"},
 		"log.format":                        {chinese: "格式", english: "its format", values: logFormats},
 		"log.level":                         {chinese: "从哪一级开始写", english: "the least grave that is written", values: logLevels},

@@ -273,7 +273,9 @@ func (g *Generation) needsRestart(o *Generation) []string {
 		"dedup.onOutage":       a.Dedup.OnOutage == b.Dedup.OnOutage,
 		"pictures.concurrency": a.Pictures.Concurrency == b.Pictures.Concurrency,
 		"limits.memory":        a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
-		"log": a.Log == b.Log,
+		"log":                          a.Log == b.Log,
+		"limits.connections":           a.Limits.Connections == b.Limits.Connections,
+		"limits.connectionsPerAddress": a.Limits.ConnectionsPerAddress == b.Limits.ConnectionsPerAddress,
 	} {
 		if !same {
 			list = append(list, name)
