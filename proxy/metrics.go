@@ -156,6 +156,7 @@ var (
 	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
 	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
 	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
+	devicesDesc = prometheus.NewDesc("yiqiao_devices", "Devices of the device tables by whether they are there: online, offline, never (seen).", []string{"state"}, nil)
 	stateDesc   = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
 	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
 
@@ -165,7 +166,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, devicesDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -174,6 +175,13 @@ func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	for pair, n := range c.p.gate.waitingFor() {
 		ch <- prometheus.MustNewConstMetric(earlierDesc, prometheus.GaugeValue, float64(n), pair[0], pair[1])
+	}
+	devices := map[string]int{Online: 0, Offline: 0, NeverSeen: 0}
+	for _, d := range c.p.Presence(time.Now()) {
+		devices[d.State]++
+	}
+	for state, n := range devices {
+		ch <- prometheus.MustNewConstMetric(devicesDesc, prometheus.GaugeValue, float64(n), state)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

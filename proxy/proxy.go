@@ -50,6 +50,7 @@ type Proxy struct {
 	allowance allowance
 	earlier   *earlier
 	gate      *gate
+	presence  *presence
 }
 
 // Options are what a Proxy is made of.
@@ -78,6 +79,7 @@ func New(o Options) *Proxy {
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
 		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue),
 	}
+	p.presence = newPresence(p.started)
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
 	if p.observe == nil {

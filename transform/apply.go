@@ -24,6 +24,10 @@ type Result struct {
 	// Device is the id by which the device was found, or the first one that
 	// was sought in vain.
 	Device string
+	// Sighted is the first id of the device's row, if the source watches
+	// whether its devices are there; Beats: the event is a heartbeat.
+	Sighted string
+	Beats   bool
 
 	// Violations are all that the checks of the records found, warnings too.
 	Violations []spec.Violation
@@ -78,6 +82,7 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	defer run.release()
 	run.begin(ev, tr)
 	defer func() {
+		run.sight(res)
 		res.Device = run.deviceID
 		if res.Refusal != nil {
 			res.Refusal.odd(ev)
@@ -85,6 +90,10 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err)
+		return
+	}
+	if run.unknownBeats() {
+		res.refuse(UnknownDevice, nil, run.unknownDevice())
 		return
 	}
 	var failed []message.Speaker
@@ -152,6 +161,7 @@ type run struct {
 	device   Row
 	deviceID string
 	sought   bool // the device was looked for
+	beats    bool // the event is a heartbeat
 
 	values     []spec.Value
 	blobs      []*event.Blob
@@ -187,7 +197,7 @@ func (r *run) release() {
 	clear(r.values)
 	clear(r.blobs)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
-	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
+	r.deviceID, r.sought, r.beats, r.missed, r.rows = "", false, false, nil, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)

@@ -51,6 +51,7 @@ func (t *Table) lacks(column string) bool {
 
 type tableRow struct {
 	id    string // by which it was found
+	first string // of its ids: names the row
 	cells Row
 	line  int // in the table's file
 }
@@ -299,7 +300,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, row, l.number}
+		t.rows[id] = &tableRow{name, firstID(keys), row, l.number}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {
