@@ -40,6 +40,7 @@ import (
 //	GET  /-/capture?source=…&n=…&for=…
 //	                          the next requests of a source, as they come
 //	GET  /-/devices           the devices, whether they are there, and their last problem
+//	GET  /-/subscriptions     the devices that are listened to, and how that goes
 //	GET  /-/store             what the store holds
 //	GET  /-/waiting           list what waits, with why; filters as below,
 //	                          class=waiting for what waits for a registration
@@ -63,6 +64,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("GET /-/capture", p.capture)
 	mux.HandleFunc("GET /-/devices", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Presence(time.Now())) })
 	mux.HandleFunc("GET /-/store", p.storeStats)
+	mux.HandleFunc("GET /-/subscriptions", p.listSubscriptions)
 	mux.HandleFunc("POST /-/events", p.importEvent)
 	mux.HandleFunc("GET /-/import", p.importSite)
 	mux.HandleFunc("POST /-/import/{interface...}", p.importRecords)

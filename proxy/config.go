@@ -27,6 +27,7 @@ type Config struct {
 	Limits   LimitsConfig           `yaml:"limits"`
 	Log      LogConfig              `yaml:"log"`
 	Reload   ReloadConfig           `yaml:"reload"`
+	Pictures PicturesConfig         `yaml:"pictures"`
 
 	doc *transform.Document // where each value stands; nil: nowhere
 }
@@ -138,6 +139,9 @@ type DeadConfig struct {
 // AdminConfig is the listener for people and probes.
 type AdminConfig struct {
 	Listen string `yaml:"listen"`
+	// Password, if not empty, is asked of who opens the console or asks the
+	// listener for anything but its health and metrics, with any user's name.
+	Password string `yaml:"password" secret:""`
 }
 
 // LimitsConfig bounds what devices can ask of the process.
@@ -196,6 +200,7 @@ func defaults() Config {
 		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
 		Log:      LogConfig{Format: "text", Level: "info"},
 		Reload:   ReloadConfig{Mode: reloadAuto, Events: 200, Bytes: 16 << 20},
+		Pictures: defaultPictures(),
 	}
 }
 

@@ -65,6 +65,7 @@ func (c *Config) check() transform.Problems {
 	k := &checker{Config: c}
 	k.platform()
 	k.store()
+	k.pictures()
 	k.names()
 	k.want(c.Dedup.Window > 0, "dedup.window", "dedup-positive", c.Dedup.Window)
 	k.want(c.Dead.MaxAge >= minDeadAge, "dead.maxAge", "dead-age", c.Dead.MaxAge)

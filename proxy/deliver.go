@@ -27,6 +27,7 @@ func (p *Proxy) Deliver(ctx context.Context, grace time.Duration) {
 	slots := make(chan struct{}, p.gen.Load().Config.Platform.Concurrency)
 	var under sync.WaitGroup
 	under.Go(func() { p.attend(ctx) })
+	under.Go(func() { p.makePictures(ctx) })
 	idle := time.NewTimer(0)
 	defer idle.Stop()
 	for ctx.Err() == nil {
@@ -231,6 +232,7 @@ func (p *Proxy) tell(ctx context.Context, c store.Claim, e *entry, v platform.Ve
 	default:
 		p.log.InfoContext(ctx, "will try again", append(attrs, "at", o.At.Format(time.TimeOnly), "why", v.String())...)
 	}
+	p.live.tried(&c, v, o)
 	p.observe(Delivery{Claim: c, Doc: e.record.Doc, Verdict: v, Do: o.Do})
 }
 

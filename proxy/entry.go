@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yiqiao/proxy/store"
 	"yiqiao/transform"
 	"yiqiao/transform/event"
 )
@@ -27,9 +28,12 @@ type head struct {
 	Device     string     `json:"device,omitempty"`    // of the record
 	Time       string     `json:"time,omitempty"`
 	Request    request    `json:"request"`
-	Doc        int        `json:"doc"`   // bytes of the document
-	Extra      int        `json:"extra"` // bytes of pictures that are no piece of the original
+	Done       []byte     `json:"done,omitempty"` // of a dead letter: the keys of those records of the event that were admitted
+	Doc        int        `json:"doc"`            // bytes of the document
+	Extra      int        `json:"extra"`          // bytes of pictures that are no piece of the original
 	Holes      []holeHead `json:"holes,omitempty"`
+	Await      *awaitHead `json:"await,omitempty"`  // its pictures have yet to be made
+	Joined     *store.Key `json:"joined,omitempty"` // the record's key, where a picture came in another request
 }
 
 // holeHead is a picture: where it belongs, and where its bytes are, in the
@@ -40,6 +44,8 @@ type holeHead struct {
 	Len   int  `json:"len"`
 	Raw   bool `json:"raw,omitempty"`
 	Extra bool `json:"extra,omitempty"`
+	// Recipe says how the picture is made of these bytes, or fetched.
+	Recipe *transform.Recipe `json:"recipe,omitempty"`
 }
 
 // request is event.Request as it is kept.
@@ -66,7 +72,7 @@ func appendEntry(dst []byte, h head, rec *transform.Record, original []byte) ([]
 	if rec != nil {
 		h.Doc = len(rec.Doc)
 		for _, hole := range rec.Holes {
-			hh := holeHead{At: hole.At, Len: len(hole.Blob.Data), Raw: hole.Blob.Raw}
+			hh := holeHead{At: hole.At, Len: len(hole.Blob.Data), Raw: hole.Blob.Raw, Recipe: hole.Recipe}
 			from, ok := event.Offset(original, hole.Blob.Data)
 			if hh.From = from; !ok {
 				hh.From, hh.Extra = h.Extra, true
@@ -120,7 +126,7 @@ func readEntry(b []byte) (*entry, error) {
 			return nil, errors.New("a picture lies outside of the entry")
 		}
 		last = hh.At
-		e.record.Holes = append(e.record.Holes, transform.Hole{At: hh.At, Blob: event.Blob{Data: from[hh.From : hh.From+hh.Len], Raw: hh.Raw}})
+		e.record.Holes = append(e.record.Holes, transform.Hole{At: hh.At, Blob: event.Blob{Data: from[hh.From : hh.From+hh.Len], Raw: hh.Raw}, Recipe: hh.Recipe})
 	}
 	return e, nil
 }

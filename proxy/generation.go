@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"yiqiao/proxy/device"
 	"yiqiao/proxy/platform"
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
@@ -40,6 +41,7 @@ type Generation struct {
 	checked      *dictionaryState
 	sealer       *seal.Sealer
 	client       *platform.Client
+	caller       *device.Client // asks devices for pictures
 }
 
 // Name identifies a generation in logs, labels and dead letters: its number
@@ -68,9 +70,14 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	}
 	rules, more := s.loadRules(cfg, dictionaries)
 	ps = append(ps, more...)
+	if rules != nil {
+		_, more = pulls(rules)
+		ps = append(ps, more...)
+	}
 	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
 	k := &checker{Config: cfg}
 	k.files(s.Dir)
+	k.fetches(rules)
 	g.seal(s.Dir, k)
 	if ps = append(ps, k.problems...); len(ps.Errors()) == 0 {
 		if err := g.route(); err != nil {
@@ -204,6 +211,9 @@ func (g *Generation) seal(dir string, k *checker) {
 // route builds the way to the platform.
 func (g *Generation) route() (err error) {
 	p := &g.Config.Platform
+	if g.caller, err = newCaller(&g.Config.Pictures); err != nil {
+		return err
+	}
 	g.client, err = platform.New(platform.Config{URL: p.URL, AppKey: p.AppKey, Timeout: p.Timeout, Codes: codes(*p)})
 	return err
 }
@@ -260,8 +270,9 @@ func (g *Generation) needsRestart(o *Generation) []string {
 	var list []string
 	for name, same := range map[string]bool{
 		"listen": a.Listen == b.Listen, "admin.listen": a.Admin == b.Admin, "store": a.Store == b.Store,
-		"dedup.onOutage": a.Dedup.OnOutage == b.Dedup.OnOutage,
-		"limits.memory":  a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
+		"dedup.onOutage":       a.Dedup.OnOutage == b.Dedup.OnOutage,
+		"pictures.concurrency": a.Pictures.Concurrency == b.Pictures.Concurrency,
+		"limits.memory":        a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
 		"log": a.Log == b.Log,
 	} {
 		if !same {

@@ -53,7 +53,7 @@ func TestDelivery(t *testing.T) {
 			}
 		}
 	}
-	b.meet(t.Context(), time.Now(), longTick) // which tells that gate-1 is there
+	b.tickPresence(t.Context(), time.Now(), longTick) // which tells that gate-1 is there
 	got := map[string]string{}
 	for _, r := range b.delivered(4) {
 		got[r.Interface] = string(r.Record)

@@ -31,6 +31,7 @@ type metrics struct {
 	acceptTime   prometheus.Histogram
 	platformTime prometheus.Histogram
 	age          prometheus.Histogram
+	pictures     *prometheus.CounterVec // source, result
 	storeErrors  prometheus.Counter
 	generation   prometheus.Gauge
 	reloadOK     prometheus.Gauge
@@ -39,6 +40,8 @@ type metrics struct {
 	pending      prometheus.Gauge
 	tried        prometheus.Gauge
 	changed      *prometheus.GaugeVec // interface, field, what
+
+	subscriptionEnds *prometheus.CounterVec // stream, why
 }
 
 func newMetrics(p *Proxy) *metrics {
@@ -62,6 +65,7 @@ func newMetrics(p *Proxy) *metrics {
 		refused:      counter("requests_refused_total", "Requests that did not become an event.", "why"),
 		warnings:     counter("warnings_total", "Values that went out and yet look wrong, by what the catalogue warns of; yiqiao map -trace shows one.", "source", "interface", "field", "rule"),
 		tries:        counter("platform_tries_total", "Tries to deliver by the platform's verdict.", "interface", "verdict"),
+		pictures:     counter("pictures_total", "Tries to make the pictures of a record (fetch, crop, shrink) by result: made, later, missing.", "source", "result"),
 		acceptTime:   seconds("accept_seconds", "From the first byte of an event to its answer."),
 		platformTime: seconds("platform_seconds", "How long the platform takes to answer."),
 		age:          seconds("delivered_age_seconds", "From admission to delivery."),
@@ -73,11 +77,14 @@ func newMetrics(p *Proxy) *metrics {
 		tried:        gauge("reload_rehearsed_events", "Past events that the last new generation of rules was tried on."),
 		changed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "yiqiao", Name: "reload_changed_records",
 			Help: "Records of those events that the last new generation makes otherwise, by interface, field and what changes."}, []string{"interface", "field", "what"}),
+		subscriptionEnds: counter("subscription_ends_total", "Connections to devices that are listened to, by why they ended.", "stream", "why"),
+
 		reloads: counter("config_reloads_total", "Reloads by result.", "result"),
 	}
-	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.acceptTime,
+	m.registry.MustRegister(m.events, m.bytes, m.ignoredBy, m.records, m.deadLetters, m.fallen, m.refused, m.warnings, m.tries, m.pictures, m.acceptTime,
 		m.platformTime, m.age, m.storeErrors, m.generation, m.reloadOK, m.reloadTime, m.reloads, m.pending, m.tried, m.changed, &storeCollector{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.subscriptionEnds, &subscriptionCollector{p})
 	m.generation.Set(1)
 	m.reload(true)
 	return m
@@ -149,16 +156,17 @@ func (m *metrics) rehearsed(r *transform.Rehearsal) {
 type storeCollector struct{ p *Proxy }
 
 var (
-	waitingDesc = prometheus.NewDesc("yiqiao_waiting_entries", "Entries that wait for the platform.", nil, nil)
-	bytesDesc   = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
-	deadDesc    = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
-	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
-	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
-	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
-	devicesDesc = prometheus.NewDesc("yiqiao_devices", "Devices of the device tables by whether they are there: online, offline, never (seen).", []string{"state"}, nil)
-	stateDesc   = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
-	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+	waitingDesc  = prometheus.NewDesc("yiqiao_waiting_entries", "Entries that wait for the platform.", nil, nil)
+	bytesDesc    = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
+	oldestDesc   = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
+	picturesDesc = prometheus.NewDesc("yiqiao_waiting_for_pictures", "Records of this process whose pictures are being made, or come in another request.", nil, nil)
+	deadDesc     = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
+	dictDesc     = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
+	captureDesc  = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
+	earlierDesc  = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
+	stateDesc    = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
+	keysDesc     = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+	devicesDesc  = prometheus.NewDesc("yiqiao_devices", "Devices of the device tables by whether they are there: online, offline, never (seen).", []string{"state"}, nil)
 
 	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
 	twiceDesc    = prometheus.NewDesc("yiqiao_dedup_admitted_twice_total", "Entries that turned out to be admitted by another replica too.", nil, nil)
@@ -166,7 +174,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, devicesDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, picturesDesc, keysDesc, stateDesc, devicesDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -208,7 +216,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for d, v := range map[*prometheus.Desc]float64{
 		waitingDesc: float64(st.Ready), bytesDesc: float64(st.ReadyBytes), oldestDesc: oldest,
-		deadDesc: float64(st.Dead), keysDesc: float64(st.Keys),
+		deadDesc: float64(max(0, st.Dead-c.p.pictures.waiting())), picturesDesc: float64(c.p.pictures.waiting()), keysDesc: float64(st.Keys),
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}

@@ -120,20 +120,20 @@ func (p *Proxy) WatchDevices(ctx context.Context) {
 			t.Stop()
 			if every > 0 { // what was heard since the last tick
 				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), longTick)
-				p.meet(last, time.Now(), every)
+				p.tickPresence(last, time.Now(), every)
 				cancel()
 			}
 			return
 		case <-t.C:
 		}
 		if every > 0 {
-			p.meet(ctx, time.Now(), every)
+			p.tickPresence(ctx, time.Now(), every)
 		}
 	}
 }
 
-// meet is one tick.
-func (p *Proxy) meet(ctx context.Context, now time.Time, every time.Duration) {
+// tickPresence is one tick.
+func (p *Proxy) tickPresence(ctx context.Context, now time.Time, every time.Duration) {
 	w := p.presence
 	w.met.Lock()
 	defer w.met.Unlock()

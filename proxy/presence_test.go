@@ -35,7 +35,7 @@ func (w *watch) heard(device string, beats bool) {
 func (w *watch) pass(d time.Duration) {
 	for end := w.now.Add(d); w.now.Before(end); {
 		w.now = w.now.Add(longTick)
-		w.meet(context.Background(), w.now, longTick)
+		w.tickPresence(context.Background(), w.now, longTick)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestPresenceOfReplicas(t *testing.T) {
 				replicas[n%len(replicas)].presence.sighted(source, &transform.Result{Sighted: "gate-1", Beats: true}, w.now)
 			}
 			for _, r := range replicas {
-				r.meet(t.Context(), w.now, longTick)
+				r.tickPresence(t.Context(), w.now, longTick)
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func TestPresenceOfReplicas(t *testing.T) {
 	w.told("1", "2")
 	pass(3, time.Minute)
 	w.told("1", "2", "1")
-	leader.meet(t.Context(), w.now, longTick) // it was only asleep
+	leader.tickPresence(t.Context(), w.now, longTick) // it was only asleep
 	if leader.presence.leads {
 		t.Error("two lead")
 	}
@@ -190,7 +190,7 @@ func TestPresenceOnTheWire(t *testing.T) {
 	if dead := w.dead(); len(dead) != 2 || dead[1].Class != string(store.UnknownDevice) {
 		t.Errorf("dead letters: %+v", dead)
 	}
-	w.meet(t.Context(), time.Now(), longTick)
+	w.tickPresence(t.Context(), time.Now(), longTick)
 	w.told("1")
 	body := w.get("/-/devices")
 	var list []DeviceState

@@ -37,6 +37,9 @@ type Proxy struct {
 
 	pending pending // a generation that waits for a person; guarded by reloading
 	past    past
+	trials  trials
+	live    live
+	saving  sync.Mutex // one person saves at a time
 
 	taps      taps
 	buffers   buffers
@@ -51,6 +54,9 @@ type Proxy struct {
 	earlier   *earlier
 	gate      *gate
 	presence  *presence
+	pictures  *pictures
+
+	subscriptions *subscriptions
 }
 
 // Options are what a Proxy is made of.
@@ -77,7 +83,8 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), earlier: newEarlier(o.Site.Catalogue),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
+		subscriptions: newSubscriptions(),
 	}
 	p.presence = newPresence(p.started)
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
@@ -102,6 +109,7 @@ func (p *Proxy) Generation() *Generation { return p.gen.Load() }
 func (p *Proxy) Ending() {
 	p.ending.Store(true)
 	p.callers.stop()
+	p.live.end()
 }
 
 // wake tells the delivery that something may be due.
@@ -126,6 +134,7 @@ type Health struct {
 	Waiting      int    `json:"waiting"`
 	Oldest       string `json:"oldest,omitempty"`
 	Dead         int    `json:"dead"`
+	Pictures     int    `json:"pictures,omitempty"` // records whose pictures are being made
 }
 
 // storeState is what the store says of itself, or else how the last admission
@@ -169,7 +178,9 @@ func (p *Proxy) Health(ctx context.Context) Health {
 	if word, _, _ := strings.Cut(p.store.State(), ":"); word == "full" || word == "read-only" {
 		h.OK = false
 	}
-	h.Waiting, h.Dead = st.Ready, st.Dead
+	// What waits for its pictures is with the dead letters in the store.
+	h.Pictures = p.pictures.waiting()
+	h.Waiting, h.Dead = st.Ready, max(0, st.Dead-h.Pictures)
 	if !st.Oldest.IsZero() {
 		h.Oldest = time.Since(st.Oldest).Round(time.Second).String()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -100,7 +101,7 @@ func (p *Proxy) load(ctx context.Context, why string, load func() (*Generation, 
 
 // same tells whether nothing differs.
 func (g *Generation) same(o *Generation) bool {
-	return g.Rules.Digest == o.Rules.Digest && g.dictionaries == o.dictionaries && g.sameConfig(o)
+	return g.Rules.Digest == o.Rules.Digest && g.Rules.SameSecrets(o.Rules) && g.dictionaries == o.dictionaries && g.sameConfig(o)
 }
 
 // rehearse tries a generation on the past events and tells what it changes. A
@@ -140,11 +141,15 @@ func (p *Proxy) install(ctx context.Context, old, g *Generation, why string) {
 		g.client = old.client
 		g.client.Resume() // what was misconfigured may be mended
 	}
+	if reflect.DeepEqual(g.Config.Pictures, old.Config.Pictures) {
+		g.caller = old.caller // it knows the devices' nonces
+	}
 	for _, change := range g.needsRestart(old) {
 		p.log.WarnContext(ctx, "this change needs a restart", "key", change)
 	}
 	p.gen.Store(g)
 	p.past.resize(g)
+	p.subscriptions.wake()
 	p.wake()
 	p.metrics.generation.Set(float64(g.Number))
 	p.log.InfoContext(ctx, "reloaded", "why", why, "generation", g.Name(), "sources", len(g.Rules.Sources))

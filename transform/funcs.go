@@ -62,6 +62,40 @@ var functions = []function{
 			{`picture("")`, "nil"},
 			{`picture("hello")`, `error: want a picture, got 5 bytes that begin with "hello"`},
 		}},
+	{name: "fetch", usage: `fetch(url, expires)`, min: 1, max: 2, call: fetchFunc,
+		doc: "地址上的图片。映射时什么都不取，只留下引用；收到的事件先落盘并应答，随后在后台取图（设备表的 user、password 列或 pictures.user、pictures.password 用于 Basic/Digest），只取 yiqiao.yaml 的 pictures.from 允许的地址，取到之后才检查 GF005、加密、上送。地址里有 Expires 之类的参数时快过期的先取；没有而知道有效期时写 expires（写法同 time）。值本身就是图片（部件、长的 Base64、data: 开头）时同 picture。显示时签名参数打码，去重也不看签名。没有值时为 nil。",
+		examples: []Example{
+			{`fetch("http://192.0.2.64/pic/1.jpg")`, "@fetch http://192.0.2.64/pic/1.jpg"},
+			{`fetch("https://isc.example.com/pic?id=7&Expires=1594436819&Signature=abc")`, "@fetch https://isc.example.com/pic?id=7&Expires=1594436819&Signature=***"},
+			{`fetch("http://192.0.2.64/pic/1.jpg", "2026-09-02 13:32:56")`, "@fetch http://192.0.2.64/pic/1.jpg"},
+			{`fetch("/var/tmp/1.jpg")`, `error: want an address that begins with http:// or https://, got "/var/tmp/1.jpg"`},
+			{`fetch(event.nothing)`, "nil"},
+		}},
+	{name: "crop", usage: `crop(picture, rect, unit, form)`, min: 3, max: 4, call: cropFunc,
+		doc: "从大图裁出小图（JPEG、PNG；图片可以是 fetch 的结果）。rect 是对象时按成员名认：x、y、width、height，left、top、right、bottom，LeftTopX、LeftTopY、RightBtmX、RightBtmY；是四个数的列表时用 form 写明：ltrb（左、上、右、下）或 xywh（左、上、宽、高）。unit 是坐标单位：0..1、0..1000、0..8191、0..10000 或 pixels。裁剪和取图一样，在事件落盘应答之后、上送之前进行。没有图片、没有 rect 或 rect 全为 0 时为 nil。",
+		examples: []Example{
+			{`crop(part("Picture"), {x: 0.1, y: 0.2, width: 0.3, height: 0.4}, "0..1")`, "@crop left 0.1 top 0.2 right 0.4 bottom 0.6 (0..1) of @jpeg 12 bytes sha256:3c4bae649b6c"},
+			{`crop(fetch("http://192.0.2.64/1.jpg"), [1024, 2048, 4096, 8191], "0..8191", "ltrb")`, "@crop left 1024 top 2048 right 4096 bottom 8191 (0..8191) of @fetch http://192.0.2.64/1.jpg"},
+			{`crop(fetch("http://192.0.2.64/1.jpg"), [100, 200, 50, 60], "pixels", "xywh")`, "@crop left 100 top 200 right 150 bottom 260 (pixels) of @fetch http://192.0.2.64/1.jpg"},
+			{`crop(part("Picture"), [1, 2, 3, 4], "pixels")`, `error: four numbers may be "ltrb" (left, top, right, bottom) or "xywh" (left, top, width, height): say which after the unit, got nothing`},
+			{`crop(part("Picture"), {x: 100, y: 200, width: 300, height: 400}, "0..1")`, `error: the rectangle left 100 top 200 right 400 bottom 600 (0..1) does not lie in the picture: is it another unit, or another form?`},
+			{`crop(part("nothing"), {x: 0.1, y: 0.2, width: 0.3, height: 0.4}, "0..1")`, "nil"},
+		}},
+	{name: "shrink", usage: `shrink(picture, max)`, min: 2, max: 2, call: shrinkFunc,
+		doc: "图片不超过 max（字节数，或 \"200KB\"、\"1MB\"）：够小的原样不动，其余先降 JPEG 质量、再缩小尺寸。在事件落盘应答之后、上送之前进行。没有图片时为 nil。",
+		examples: []Example{
+			{`shrink(part("Picture"), "200KB")`, "@part 12 bytes"},
+			{`shrink(fetch("http://192.0.2.64/1.jpg"), 204800)`, "@shrink 204800 of @fetch http://192.0.2.64/1.jpg"},
+			{`shrink(part("Picture"), "tiny")`, `error: want a size between 4KB and 64MB such as "200KB", got "tiny"`},
+			{`shrink(event.nothing, "200KB")`, "nil"},
+		}},
+	{name: "later", usage: `later(name)`, min: 1, max: 1, call: laterFunc,
+		doc: "随后在另一个请求里来的图片：同一个来源里 join.pictures 有这个名字、join.key 相同的映射带来它。只能用在有 join 的映射里。",
+		examples: []Example{
+			{`later("photo")`, "@later photo"},
+			{`first(part("nothing"), later("photo"))`, "@later photo"},
+			{`later("")`, `error: want a name, got ""`},
+		}},
 	{name: "part", usage: `part(name…)`, min: 1, max: -1, call: partFunc,
 		doc: "multipart 的一个部件：按 name、filename、Content-ID、类型查找，取第一个找到的名字。找不到为 nil。",
 		examples: []Example{
@@ -159,6 +193,14 @@ var functions = []function{
 			{`first(event.nothing, "", "x", "y")`, "x"},
 			{`first(nil, "")`, "nil"},
 		}},
+	{name: "need", usage: `need(value, condition)`, min: 1, max: 2, call: needFunc,
+		doc: "这个值，但必须有：nil 和空文本则拒绝（死信），即使规范不要求这个字段。写了条件的，只在条件为真时必须有。用于认出了人却查不到证件号码：need(people[event.no]?.zjhm, recognised)，死信里有可以直接粘贴的一行。",
+		examples: []Example{
+			{`need("x")`, "x"},
+			{`need(event.nothing)`, "error: want a value, got nothing"},
+			{`need(event.nothing, 1 > 2)`, "nil"},
+			{`need("")`, "error: want a value, got \"\""},
+		}},
 	{name: "digest", usage: `digest(value…)`, min: 1, max: -1, call: digestFunc,
 		doc: "若干值的短摘要（16 位十六进制），用于 distinct。",
 		examples: []Example{
@@ -254,7 +296,12 @@ func Functions() []FunctionDoc {
 // expr adapts a function to expr, whose compiler passes the run first.
 func (f *function) expr() func(args ...any) (any, error) {
 	call := f.call
-	return func(args ...any) (any, error) { return call(args[0].(*run), args[1:]) }
+	return func(args ...any) (any, error) {
+		for i := range args {
+			args[i] = referred(args[i])
+		}
+		return call(args[0].(*run), args[1:])
+	}
 }
 
 func (f *function) arity() message.Message {

@@ -40,6 +40,8 @@ func pictureFunc(r *run, args []any) (any, error) {
 	switch v := args[0].(type) {
 	case nil:
 		return nil, nil
+	case *unmade:
+		return v, nil
 	case *event.Blob:
 		b = v
 	case string:
@@ -124,6 +126,13 @@ func firstFunc(_ *run, args []any) (any, error) {
 	return nil, nil
 }
 
+func needFunc(_ *run, args []any) (any, error) {
+	if len(args) == 2 && args[1] != true || args[0] != nil && args[0] != "" {
+		return args[0], nil
+	}
+	return nil, want("kind-value", args[0])
+}
+
 func digestFunc(_ *run, args []any) (any, error) {
 	h := sha256.New()
 	for _, a := range args {
@@ -131,6 +140,12 @@ func digestFunc(_ *run, args []any) (any, error) {
 			fmt.Fprintf(h, "%d:", b.Len())
 			h.Write(b.Data)
 			continue
+		}
+		if u, ok := a.(*unmade); ok {
+			if u.blob != nil {
+				h.Write(u.blob.Data)
+			}
+			a = u.recipe.identity()
 		}
 		s, ok := asText(a)
 		if !ok {

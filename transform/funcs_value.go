@@ -89,6 +89,9 @@ func saidAs(v any) message.Speaker {
 	case nil:
 		return message.New("nothing")
 	case string:
+		if strings.Contains(v, "://") {
+			v = shownURL(v) // a signature opens what it is of
+		}
 		text := strconv.Quote(v)
 		if r := []rune(v); len(r) > 40 {
 			text = strconv.Quote(string(r[:40])) + "…"
@@ -101,6 +104,8 @@ func saidAs(v any) message.Speaker {
 	case *event.Blob:
 		kind, _, _ := strings.Cut(strings.TrimPrefix(v.String(), "@"), " ")
 		return message.New("picture-bytes", kind, v.Len())
+	case *unmade:
+		return message.Both{English: v.String(), Chinese: v.String()}
 	case object:
 		return v.what
 	case []any:

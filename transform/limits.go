@@ -147,6 +147,8 @@ func weight(v any) int {
 		n += len(v)
 	case *event.Blob:
 		n += v.Len()
+	case *unmade:
+		n += len(v.recipe.URL)
 	case []any:
 		for _, el := range v {
 			if !add(el) {

@@ -104,6 +104,8 @@ func (r *run) sight(res *Result) {
 	if p == nil || r.trace != nil {
 		return
 	}
+	// Who sent it, not whom its elements are about: those may be silent.
+	r.mapping = nil
 	if r.findDevice(); r.device == nil {
 		return
 	}

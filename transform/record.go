@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,12 +26,31 @@ type Record struct {
 	// Device and Time are the values of the fields that identify the record;
 	// Distinct tells apart two records of one device and one second.
 	Device, Time, Distinct string
+	// FoundBy is the id by which the device was found in the site's table;
+	// empty if the mapping needs no device.
+	FoundBy string
+	// Join is the key by which pictures that come in another request find the
+	// record, within the source; empty: none do.
+	Join string
 }
 
 // Hole is where a picture belongs in a record.
 type Hole struct {
 	At   int // offset in Doc, between two quotes
 	Blob event.Blob
+	// Recipe, if not nil, says how the picture is made that belongs there, of
+	// Blob or of what is fetched. Before that the record is not whole.
+	Recipe *Recipe
+}
+
+// Unmade tells whether a picture of the record has yet to be made.
+func (r *Record) Unmade() bool {
+	for i := range r.Holes {
+		if r.Holes[i].Recipe != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Len is the length of the whole document in bytes.
@@ -89,8 +107,14 @@ func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
 // record evaluates and proves one record and appends it to the result.
 func (r *run) record(m *Mapping, res *Result, element int) error {
 	r.missed = r.missed[:0]
+	clear(r.letMissed)
+	if m.deviceIDs != nil && !r.elementDevice(m) {
+		return nil
+	}
 	for _, l := range m.lets {
+		before := len(r.missed)
 		v, err := r.eval(l.value)
+		r.keepMissed(l, before)
 		if r.trace != nil {
 			r.tell(Step{What: "let", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
 		}
@@ -99,13 +123,17 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 		}
 		r.env[l.name] = v
 	}
+	if m.To == nil {
+		return r.bring(m, res)
+	}
 	n := len(m.To.Fields)
 	if cap(r.values) < n {
-		r.values, r.blobs = make([]spec.Value, n), make([]*event.Blob, n)
+		r.values, r.blobs, r.recipes = make([]spec.Value, n), make([]*event.Blob, n), make([]*Recipe, n)
 	}
-	r.values, r.blobs = r.values[:n], r.blobs[:n]
+	r.values, r.blobs, r.recipes = r.values[:n], r.blobs[:n], r.recipes[:n]
 	clear(r.values)
 	clear(r.blobs)
+	clear(r.recipes)
 	for i := range m.fields {
 		if err := r.field(m, &m.fields[i]); err != nil {
 			return err
@@ -119,6 +147,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	rec := res.next()
 	rec.Interface, rec.Mapping = m.To, m
 	r.write(rec)
+	if err := r.waits(m, rec); err != nil {
+		return err
+	}
 	return r.identify(m, rec, element)
 }
 
@@ -155,8 +186,15 @@ func (r *run) field(m *Mapping, rule *fieldRule) error {
 		return r.list(f, rule, out)
 	}
 	v, err := r.value(f, rule, out, "")
-	if b, ok := v.(*event.Blob); ok {
-		r.blobs[rule.index] = b
+	switch v := v.(type) {
+	case *event.Blob:
+		r.blobs[rule.index] = v
+	case *unmade:
+		if v.recipe.URL+v.recipe.Later != "" && m.To.Time < 0 && err == nil {
+			return message.New("field-error", message.New("field", f.Name, f.Label), message.New("fetch-registration"), r.because(rule.value, f, nil))
+		}
+		v.recipe.Field = f.Name
+		r.blobs[rule.index], r.recipes[rule.index] = v.blob, &v.recipe
 	}
 	return err
 }
@@ -172,7 +210,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.tell(Step{What: "field", Verdict: gave(v, err), Name: prefix + f.Name, Note: f.Label, Err: err}, rule.value, v, f)
 	}
 	if err != nil {
-		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
+		return v, withRows(message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err)), r.missedBy(rule.value))
 	}
 	return v, nil
 }
@@ -197,6 +235,11 @@ func assign(f *spec.Field, out *spec.Value, v any) error {
 			return want("kind-text", v)
 		}
 		*out = spec.Value{Kind: spec.Picture, Data: v.Data, Raw: v.Raw}
+	case *unmade:
+		if f.Format != spec.GF005 {
+			return want("kind-text", v)
+		}
+		*out = spec.Value{Kind: spec.Picture, Promised: true}
 	default:
 		return want("kind-text", v)
 	}
@@ -216,6 +259,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
+	var rows []missing
 	res.Violations = append(res.Violations, r.violations...)
 	if r.trace != nil {
 		r.tellChecks(m)
@@ -225,6 +269,10 @@ func (r *run) check(m *Mapping, res *Result) error {
 			continue // nobody would read it
 		}
 		texts = append(texts, r.blame(m, &v))
+		if v.Missing {
+			e, _ := r.behind(m, &v)
+			rows = append(rows, r.missedFor(&v, e)...)
+		}
 		onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 	}
 	r.rows = nil // blame evaluates again
@@ -234,7 +282,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	case onlyPictures:
 		return noPicture{violations{texts}}
 	}
-	return violations{texts}
+	return withRows(violations{texts}, rows)
 }
 
 // violations are what is wrong with a record.
@@ -257,7 +305,7 @@ func violation(v *spec.Violation) message.Both {
 // because names the expression behind a value, its place, and what it saw. What
 // an error of the expression itself says already is not said twice.
 func (r *run) because(e *expression, f *spec.Field, err error) message.Message {
-	more := slices.Clone(r.missed)
+	more := saidMissing(r.missedBy(e))
 	if saw := r.seen(e, f); len(saw.Of) > 0 {
 		more = append([]message.Speaker{saw}, more...)
 	}
@@ -291,7 +339,7 @@ func (r *run) empty(v *spec.Violation, e *expression) message.Message {
 			saw.Of = append(saw.Of, r.sawUse(e, u, v.Field))
 		}
 	}
-	saw.Of = append(saw.Of, r.missed...)
+	saw.Of = append(saw.Of, saidMissing(r.missedFor(v, e))...)
 	if saw.Separator = ", "; len(saw.Of) > 0 {
 		saw = message.List{Of: []message.Speaker{message.New("because-of", saw)}}
 	}
@@ -319,7 +367,11 @@ func (r *run) write(rec *Record) {
 			doc = append(doc, v.Text...)
 		case spec.Picture:
 			doc = append(doc, '"')
-			rec.Holes = append(rec.Holes, Hole{len(doc), *r.blobs[i]})
+			hole := Hole{At: len(doc), Recipe: r.recipes[i]}
+			if r.blobs[i] != nil {
+				hole.Blob = *r.blobs[i]
+			}
+			rec.Holes = append(rec.Holes, hole)
 			doc = append(doc, '"')
 		case spec.Array:
 			doc = appendList(doc, rec.Interface.Fields[i].Fields, v.Items)
@@ -341,6 +393,7 @@ func appendName(doc []byte, name string) []byte {
 
 // identify finds out what makes the record one of its kind.
 func (r *run) identify(m *Mapping, rec *Record, element int) error {
+	rec.FoundBy = r.deviceID
 	if i := m.To.Device; i >= 0 {
 		rec.Device = r.values[i].Text
 	}
@@ -384,6 +437,9 @@ func (r *Record) digest() string {
 	_, _ = h.Write(r.Doc)
 	for i := range r.Holes {
 		_, _ = h.Write(r.Holes[i].Blob.Data)
+		if rc := r.Holes[i].Recipe; rc != nil {
+			_, _ = h.WriteString(rc.identity())
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
@@ -46,7 +47,7 @@ type Row = map[string]any
 // lacks tells whether a column is certainly not there: of a table that could
 // not be read that is said once, not for each use.
 func (t *Table) lacks(column string) bool {
-	return t.Columns != nil && !slices.Contains(t.Columns, column)
+	return t.Columns != nil && (!slices.Contains(t.Columns, column) || secretColumn(column))
 }
 
 type tableRow struct {
@@ -54,6 +55,9 @@ type tableRow struct {
 	first string // of its ids: names the row
 	cells Row
 	line  int // in the table's file
+	// secret are the cells of secret columns: no expression sees them, so no
+	// trace, message or record can show them.
+	secret map[string]string
 }
 
 // Len is the number of rows.
@@ -66,6 +70,26 @@ func (t *Table) Row(ids ...string) Row {
 		return r.cells
 	}
 	return nil
+}
+
+// rowOf is a line of the table's file, to be pasted and filled in, for a thing
+// that has these ids.
+func (t *Table) rowOf(ids ...string) string {
+	cells := make([]string, max(1, len(t.Columns)))
+	at := 0
+	if len(t.keys) > 0 {
+		at = t.keys[0]
+	}
+	cells[at] = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' ' // a device sent it: it must not end the line
+		}
+		return r
+	}, strings.Join(ids, "|"))
+	if strings.ContainsAny(cells[at], `,"`) {
+		cells[at] = `"` + strings.ReplaceAll(cells[at], `"`, `""`) + `"`
+	}
+	return strings.Join(cells, ",")
 }
 
 // place of a row in the table's file; of none, that file.
@@ -203,6 +227,7 @@ func (t *Table) read(f *file, data []byte) {
 			t.header(f, row)
 			continue
 		}
+		t.hide(f, r, cells)
 		if strings.Join(cells, "") != "" {
 			t.add(f, row, seen)
 		}
@@ -272,12 +297,19 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 		l.problem(f, len(t.Columns), message.New("csv-cells", len(cells), len(t.Columns)))
 		return
 	}
-	row := Row{}
+	row, secret := Row{}, map[string]string(nil)
 	for i, c := range cells {
-		if excelNumber.MatchString(c) {
+		if excelNumber.MatchString(c) && !secretColumn(t.Columns[i]) {
 			l.problem(f, i, message.New("excel-number", t.Columns[i], c))
 		}
-		if c != "" {
+		switch {
+		case c == "":
+		case secretColumn(t.Columns[i]):
+			if secret == nil {
+				secret = map[string]string{}
+			}
+			secret[t.Columns[i]] = c
+		default:
 			row[t.Columns[i]] = c
 		}
 	}
@@ -300,7 +332,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, firstID(keys), row, l.number}
+		t.rows[id] = &tableRow{name, firstID(keys), row, l.number, secret}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {
@@ -365,6 +397,9 @@ func (t *Table) readYAML(data []byte, ps *Problems) {
 				c := slices.Index(columns, m.key)
 				l.cells[c], _ = f.text(m.value, m.key)
 				places[c] = m.value.GetToken()
+				if secretColumn(m.key) && l.cells[c] != "" {
+					f.hide(places[c].Position.Line, places[c].Position.Column, l.cells[c])
+				}
 			}
 		}
 		begin := l.at

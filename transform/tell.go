@@ -104,6 +104,9 @@ func (r *run) tellObject(m *Mapping, fields []spec.Field, values []spec.Value, p
 		for _, c := range m.To.Checks(f) {
 			s.Checks = append(s.Checks, Checked{c.Rule, c.Want, Yes})
 		}
+		if v.Promised { // its content is checked when it is there
+			s.Checks = slices.DeleteFunc(s.Checks, func(c Checked) bool { return c.Rule != spec.RuleRequired })
+		}
 		var texts []string
 		for k := range r.violations {
 			if v := &r.violations[k]; v.Rule != spec.RuleCondition && v.Field == f && (v.Path == "" || v.Path == s.Name) {

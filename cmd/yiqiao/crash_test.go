@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"yiqiao/proxy/device/devicetest"
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store/storetest"
 )
@@ -113,7 +114,7 @@ func (l *ledger) plant(store string) *plant {
 	p := &plant{ledger: l, binary: binary, dir: l.t.TempDir(), addr: freeAddr(l.t), admin: freeAddr(l.t)}
 	config := fmt.Sprintf("listen: %s\nplatform: {url: %q, appKey: k, publicKey: \"file:%s\", timeout: 5s}\nstore: %s\nsources: [iflytek]\ntables: {devices: devices.csv, people: people.csv}\nadmin: {listen: %s}\nlog: {level: debug}\n",
 		p.addr, l.upstream.URL+"/api/v1", l.key, store, p.admin)
-	for name, text := range map[string]string{"yiqiao.yaml": config, "devices.csv": simDevicesCSV(nil, 0), "people.csv": simPeopleCSV(0), "store.key": strings.Repeat("5c", 32)} {
+	for name, text := range map[string]string{"yiqiao.yaml": config, "devices.csv": devicetest.DevicesCSV(0), "people.csv": devicetest.PeopleCSV(0), "store.key": strings.Repeat("5c", 32)} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 			l.t.Fatal(err)
 		}
@@ -233,8 +234,8 @@ func (p *ledger) send(client *http.Client, n int) {
 }
 
 func (p *ledger) post(client *http.Client, n int) {
-	device := fmt.Sprintf("%s115%04d", simArea, n%10000)
-	body := fmt.Sprintf(`{"accessType":"1","accessTime":"2026-01-02 03:04:05","accessControlNo":%q,"areaNo":%q,"cardNo":%q}`, device, simArea, simIdentity(n))
+	device := fmt.Sprintf("%s115%04d", devicetest.Area, n%10000)
+	body := fmt.Sprintf(`{"accessType":"1","accessTime":"2026-01-02 03:04:05","accessControlNo":%q,"areaNo":%q,"cardNo":%q}`, device, devicetest.Area, devicetest.Identity(n))
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		resp, err := client.Post(p.url+"/iflytek/api/v1/stk/rytxjl", "application/json", strings.NewReader(body))
 		if err == nil {

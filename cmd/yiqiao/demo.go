@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"yiqiao/proxy"
+	"yiqiao/proxy/device/devicetest"
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store"
 	"yiqiao/transform/spec"
@@ -38,6 +39,13 @@ func runDemo(ctx context.Context, std stdio, args []string) error {
 	}
 	defer os.RemoveAll(dir)
 	d := &demo{out: std.out, dir: dir, rate: *rate, length: *length, delivered: map[string]bool{}}
+	for _, name := range demoVendors {
+		v, err := devicetest.Load(name)
+		if err != nil {
+			return err
+		}
+		d.vendors = append(d.vendors, v)
+	}
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -52,6 +60,7 @@ type demo struct {
 	rate   float64
 	length time.Duration
 
+	vendors   []*devicetest.Vendor
 	platform  *platformtest.Platform
 	endServe  context.CancelFunc
 	daemon    *daemon
@@ -62,6 +71,8 @@ type demo struct {
 	delivered map[string]bool // entries by id
 	shown     int
 }
+
+var demoVendors = []string{"hikvision", "dahua", "iflytek"}
 
 const demoConfig = `listen: 127.0.0.1:0
 platform: {url: "http://%s/api/v1", appKey: demo, publicKey: "file:platform.key.pub"}
@@ -90,8 +101,8 @@ func (d *demo) start(ctx context.Context) error {
 	go func() { _ = serveUntil(serving, l, d.platform) }()
 	for name, text := range map[string]string{
 		"yiqiao.yaml": fmt.Sprintf(demoConfig, l.Addr()),
-		"devices.csv": simDevicesCSV(vendorNames, 3),
-		"people.csv":  simPeopleCSV(simPeople),
+		"devices.csv": devicetest.DevicesCSV(3, d.vendors...),
+		"people.csv":  devicetest.PeopleCSV(simPeople),
 	} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -108,7 +119,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "译桥 yiqiao demo: devices post to http://%s, the simulated platform is http://%s\nhealth and metrics: http://%s/-/ready, /metrics\n\n", d.daemon.devices, l.Addr(), d.daemon.admin)
+	fmt.Fprintf(d.out, "译桥 yiqiao demo: devices post to http://%s, the simulated platform is http://%s\nconsole 控制台: http://%s/ (health and metrics: /-/ready, /metrics)\n\n", d.daemon.devices, l.Addr(), d.daemon.admin)
 	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad("时间", 9), pad("来源", 10), pad("设备", 23), pad("接口", 28), "记录（个人信息已脱敏）")
 	return nil
 }
@@ -119,12 +130,15 @@ func (d *demo) run(ctx context.Context) error {
 		sending, stop = context.WithTimeout(ctx, d.length)
 	}
 	defer stop()
-	var fleets []*simulator
+	var fleets []*devicetest.Fleet
 	var posting sync.WaitGroup
-	for _, v := range vendorNames {
-		s := &simulator{fleet: fleet{v, 3, 20_000, simPeople}, base: "http://" + d.daemon.devices, rate: d.rate, repeat: 0.15}
-		fleets = append(fleets, s)
-		posting.Go(func() { s.run(sending) })
+	for i, v := range d.vendors {
+		f := devicetest.NewFleet(v, devicetest.Options{
+			Target: "http://" + d.daemon.devices, Devices: 3, Rate: d.rate, Picture: 20_000, People: simPeople,
+			Late: 0.05, Resend: 0.15, ResendAfter: time.Second, Seed: uint64(i),
+		})
+		fleets = append(fleets, f)
+		posting.Go(func() { f.Run(sending) })
 	}
 	d.odd()
 	posting.Wait()
@@ -228,7 +242,7 @@ func pad(s string, n int) string {
 
 // summary accounts for every event that was answered with success:
 // sent = delivered + duplicates + dead letters + ignored.
-func (d *demo) summary(fleets []*simulator) (ok bool, err error) {
+func (d *demo) summary(fleets []*devicetest.Fleet) (ok bool, err error) {
 	st, err := d.daemon.store.Stats(context.Background(), time.Now())
 	if err != nil {
 		return false, err
@@ -242,10 +256,11 @@ func (d *demo) summary(fleets []*simulator) (ok bool, err error) {
 	d.mu.Unlock()
 	sent, failed := d.extra.Load(), int64(0)
 	fmt.Fprintln(d.out)
-	for _, s := range fleets {
-		sent += s.sent.Load()
-		failed += s.failed.Load()
-		fmt.Fprintln(d.out, s.summary())
+	for _, f := range fleets {
+		r := f.Report()
+		sent += int64(r.Taken)
+		failed += int64(r.Lost + r.Unexpected)
+		fmt.Fprintln(d.out, r)
 	}
 	counts := d.platform.Counts()
 	duplicates, ignored, dead := outcomes["duplicate"], outcomes["ignored"], int64(st.Dead)

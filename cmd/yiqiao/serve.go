@@ -17,6 +17,7 @@ import (
 
 	"yiqiao/mappings"
 	"yiqiao/proxy"
+	"yiqiao/proxy/console"
 	"yiqiao/proxy/store"
 	"yiqiao/proxy/store/disk"
 	"yiqiao/proxy/store/redis"
@@ -137,7 +138,7 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	d.end = end
 	if d.devices, err = d.listen(cfg.Listen, d.proxy.Devices(), 0); err == nil {
-		d.admin, err = d.listen(cfg.Admin.Listen, d.proxy.Admin(), 30*time.Second)
+		d.admin, err = d.listen(cfg.Admin.Listen, console.New(console.Options{Proxy: d.proxy, Log: o.log}), 30*time.Second)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.stop())
@@ -146,12 +147,13 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	d.running.Go(func() { d.proxy.Tidy(work) })
 	d.running.Go(func() { d.proxy.RefreshDictionaries(work) })
 	d.running.Go(func() { d.proxy.WatchDevices(work) })
+	d.running.Go(func() { d.proxy.Subscribe(work) })
 	d.running.Go(func() {
 		if err := d.proxy.Watch(work); err != nil {
 			o.log.Warn("files are not watched; use POST /-/reload or SIGHUP", "err", err)
 		}
 	})
-	o.log.Info("started", "devices", d.devices, "admin", d.admin, "generation", o.generation.Name(), "store", st.Promise())
+	o.log.Info("started", "devices", d.devices, "admin", d.admin, "console", "http://"+d.admin+"/", "generation", o.generation.Name(), "store", st.Promise())
 	return d, nil
 }
 

@@ -1,26 +1,33 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"yiqiao/proxy/device/devicetest"
 )
+
+// simPeople is how many people the simulated devices know.
+const simPeople = 50
 
 func runSimulate(ctx context.Context, std stdio, args []string) error {
 	f := flags("simulate")
-	base := f.String("url", "http://127.0.0.1:8080", "where yiqiao listens for devices")
-	devices := f.Int("devices", 4, "number of devices")
-	rate := f.Float64("rate", 5, "events per second of all devices together")
+	var o devicetest.Options
+	f.StringVar(&o.Target, "target", "http://127.0.0.1:8080", "where yiqiao listens for devices, with a prefix if there is one")
+	f.IntVar(&o.Devices, "devices", 4, "number of devices")
+	f.Float64Var(&o.Rate, "rate", 5, "events per second of all devices together; heartbeats come besides, as often as the vendor's")
+	f.IntVar(&o.Events, "events", 0, "stop after so many events (0: any number)")
 	length := f.Duration("for", 0, "stop after this time (0: until interrupted)")
-	picture := f.Int("picture", 30_000, "bytes of a picture")
-	repeat := f.Float64("repeat", 0, "part of the events that are sent a second time (0 to 1)")
+	f.IntVar(&o.Picture, "picture", 30_000, "bytes of a picture")
+	f.Float64Var(&o.Late, "late", 0, "part of the events that come from the device's memory, hours old (0 to 1)")
+	f.Float64Var(&o.Resend, "resend", 0, "part of the events whose answer the device misses, so that it sends them again (0 to 1)")
+	f.DurationVar(&o.ResendAfter, "resend-after", 0, "when it sends again (0: as the vendor's devices do)")
+	f.DurationVar(&o.Clock, "clock", 0, "how far the devices' clocks are ahead; negative: behind")
+	login := f.String("digest", "", "USER:PASSWORD for a source that asks for Digest")
+	f.StringVar(&o.Token, "token", "", "sent as ?token=…")
+	f.Uint64Var(&o.Seed, "seed", 1, "what is random repeats with it")
 	table := f.Bool("csv", false, "print the device table of these devices and end")
 	people := f.Bool("people", false, "print the table of the simulated people and end")
 	words, err := parse(f, args)
@@ -28,146 +35,60 @@ func runSimulate(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	if *people {
-		fmt.Fprint(std.out, simPeopleCSV(simPeople))
+		fmt.Fprint(std.out, devicetest.PeopleCSV(simPeople))
 		return nil
 	}
-	if len(words) != 1 || vendors[words[0]] == nil {
-		return usagef("want one vendor of %s", strings.Join(vendorNames, ", "))
+	if len(words) != 1 {
+		return usagef("want one vendor of %s", strings.Join(devicetest.Names, ", "))
 	}
-	if *devices < 1 || *rate <= 0 {
+	v, err := devicetest.Load(words[0])
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	if o.Devices < 1 || o.Rate <= 0 {
 		return usagef("want -devices of at least 1 and -rate above 0")
 	}
 	if *table {
-		fmt.Fprint(std.out, simDevicesCSV(words, *devices))
+		fmt.Fprint(std.out, devicetest.DevicesCSV(o.Devices, v))
 		return nil
+	}
+	if *login != "" {
+		var ok bool
+		if o.User, o.Pass, ok = strings.Cut(*login, ":"); !ok || o.User == "" {
+			return usagef("want -digest USER:PASSWORD")
+		}
 	}
 	if *length > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *length)
 		defer cancel()
 	}
-	s := &simulator{fleet: fleet{words[0], *devices, *picture, simPeople}, base: strings.TrimRight(*base, "/"), rate: *rate, repeat: *repeat}
-	s.run(ctx)
-	fmt.Fprintln(std.out, s.summary())
-	if s.failed.Load() > 0 {
+	o.People = simPeople
+	return simulate(ctx, std, v, o)
+}
+
+// simulate lets a fleet push, and prints how it went; every ten seconds in
+// between, for runs without an end.
+func simulate(ctx context.Context, std stdio, v *devicetest.Vendor, o devicetest.Options) error {
+	f := devicetest.NewFleet(v, o)
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			line, _, _ := strings.Cut(f.Report().String(), "\n")
+			fmt.Fprintln(std.err, line)
+			continue
+		case <-done:
+		}
+		break
+	}
+	r := f.Report()
+	fmt.Fprintln(std.out, r)
+	if r.Trouble() {
 		return errFindings
 	}
 	return nil
-}
-
-const simPeople = 50
-
-// beijing is the clock of the simulated devices.
-var beijing = time.FixedZone("+08:00", 8*3600)
-
-// simulator posts the events of one fleet at a steady rate. An event that was
-// not answered with success is posted again, as good firmware does.
-type simulator struct {
-	fleet  fleet
-	base   string
-	rate   float64
-	repeat float64
-
-	sent     atomic.Int64 // requests that got their success answer
-	repeated atomic.Int64 // of these, sent a second time on purpose
-	busy     atomic.Int64 // answers 503
-	failed   atomic.Int64 // events given up
-	took     latencies
-}
-
-func (s *simulator) run(ctx context.Context) {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	ticker := time.NewTicker(time.Duration(float64(time.Second) / s.rate))
-	defer ticker.Stop()
-	queue := make(chan simEvent, 256)
-	var posting sync.WaitGroup
-	for range 16 {
-		posting.Go(func() {
-			for e := range queue {
-				s.post(ctx, client, e)
-			}
-		})
-	}
-	defer posting.Wait()
-	defer close(queue)
-	due := 0.0
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		e := s.fleet.next(n, time.Now().In(beijing))
-		queue <- e
-		if due += s.repeat; due >= 1 {
-			due--
-			s.repeated.Add(1)
-			queue <- e
-		}
-	}
-}
-
-// post sends one event until it is taken; after the end of the run it is
-// given a few seconds more.
-func (s *simulator) post(ctx context.Context, client *http.Client, e simEvent) {
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
-		begun := time.Now()
-		req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.base+e.path, bytes.NewReader(e.body))
-		if err != nil {
-			break
-		}
-		req.Header.Set("Content-Type", e.contentType)
-		resp, err := client.Do(req)
-		if err == nil {
-			_, _ = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				s.sent.Add(1)
-				s.took.add(time.Since(begun))
-				return
-			}
-			if resp.StatusCode != http.StatusServiceUnavailable {
-				break
-			}
-			s.busy.Add(1)
-		}
-		timer := time.NewTimer(200 * time.Millisecond)
-		<-timer.C
-	}
-	s.failed.Add(1)
-}
-
-func (s *simulator) summary() string {
-	p50, p99 := s.took.quantiles()
-	return fmt.Sprintf("%s: %d events taken (%d of them sent twice on purpose), %d times told to come again, %d given up; answer p50 %s, p99 %s",
-		s.fleet.vendor, s.sent.Load(), s.repeated.Load(), s.busy.Load(), s.failed.Load(), p50.Round(100*time.Microsecond), p99.Round(100*time.Microsecond))
-}
-
-// latencies keeps the last 10,000 times.
-type latencies struct {
-	mu   sync.Mutex
-	last []time.Duration
-	n    int
-}
-
-func (l *latencies) add(d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.last) < 10_000 {
-		l.last = append(l.last, d)
-	} else {
-		l.last[l.n%len(l.last)] = d
-	}
-	l.n++
-}
-
-func (l *latencies) quantiles() (p50, p99 time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.last) == 0 {
-		return 0, 0
-	}
-	s := slices.Sorted(slices.Values(l.last))
-	return s[len(s)/2], s[len(s)*99/100]
 }

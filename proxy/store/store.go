@@ -205,6 +205,7 @@ const (
 	Unmapped      Class = "unmapped"        // no mapping matched
 	Refused       Class = "refused"         // a mapping or the standard refused it
 	NoPicture     Class = "picture-missing" // refused only because pictures are missing
+	Awaiting      Class = "picture-awaited" // no dead letter for a person: its pictures are being made
 	Rejected      Class = "rejected"        // the platform refused it
 	GaveUp        Class = "gave-up"         // too many tries
 	Damaged       Class = "damaged"         // its body cannot be read any more

@@ -29,6 +29,9 @@ type Value struct {
 	Text string // Text: the text; Number: its digits as in JSON; Other: its JSON
 	Data []byte // Picture
 	Raw  bool   // Picture: Data is the picture itself; otherwise its Base64
+	// Promised: a Picture that has yet to be made; it is checked by
+	// CheckPicture when it is there.
+	Promised bool
 	// Items of an Array are its elements, Objects if they are as they should
 	// be; those of an Object are parallel to the Fields of the list's Field.
 	Items []Value

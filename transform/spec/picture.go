@@ -24,6 +24,9 @@ func newScratch() *sync.Pool {
 // without a data: prefix, of a picture in a format of 规范 1.8 that can be
 // known by its first bytes, and its size.
 func (c *checker) picture(f *Field, v *Value) {
+	if v.Promised {
+		return
+	}
 	want, got, ok := c.iface.checkPicture(f, v)
 	if !ok {
 		c.breach(f, RuleFormat, want, got)
@@ -33,6 +36,19 @@ func (c *checker) picture(f *Field, v *Value) {
 		w := size(most)
 		c.breach(f, RuleSize, Phrase{"a picture of at most " + w.English, spaced("不超过", w.Chinese) + "的图片"}, size(n))
 	}
+}
+
+// CheckPicture checks the picture of a field that was promised when its record
+// was checked, and appends to out what is wrong with it.
+func (i *Interface) CheckPicture(field string, data []byte, out []Violation) []Violation {
+	for n := range i.Fields {
+		if f := &i.Fields[n]; f.Name == field && f.Format == GF005 {
+			c := checker{iface: i, fields: i.Fields, out: out}
+			c.picture(f, &Value{Kind: Picture, Data: data, Raw: true})
+			return c.out
+		}
+	}
+	return out
 }
 
 // pictureSize is that of the picture itself, in bytes.
