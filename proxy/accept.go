@@ -38,6 +38,7 @@ var newWork = func() any { return new(work) }
 func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte) (transform.Outcome, error) {
 	ev, res := &w.event, &w.result
 	if err := g.Rules.Decode(s, ev, body); err != nil {
+		*res = transform.Result{} // of the event before
 		return p.keep(ctx, g, s, w, body, transform.NewRefusal(transform.Undecodable, err))
 	}
 	if len(ev.Notes) > 0 {

@@ -53,6 +53,7 @@ type Proxy struct {
 	allowance allowance
 	earlier   *earlier
 	gate      *gate
+	presence  *presence
 	pictures  *pictures
 
 	subscriptions *subscriptions
@@ -85,6 +86,7 @@ func New(o Options) *Proxy {
 		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
 		subscriptions: newSubscriptions(),
 	}
+	p.presence = newPresence(p.started)
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
 	if p.observe == nil {

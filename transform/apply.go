@@ -32,6 +32,10 @@ type Result struct {
 	// was sought in vain. Of several devices it is the first that was found;
 	// see Record.FoundBy.
 	Device string
+	// Sighted is the first id of the device's row, if the source watches
+	// whether its devices are there; Beats: the event is a heartbeat.
+	Sighted string
+	Beats   bool
 
 	// Violations are all that the checks of the records found, warnings too.
 	Violations []spec.Violation
@@ -90,12 +94,17 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 		if res.Refusal != nil {
 			res.Refusal.odd(ev)
 		}
+		run.sight(res)
 		if res.Left != nil {
 			res.Left.odd(ev)
 		}
 	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err)
+		return
+	}
+	if run.unknownBeats() {
+		res.refuse(UnknownDevice, nil, run.unknownDevice())
 		return
 	}
 	var failed []message.Speaker
@@ -167,6 +176,7 @@ type run struct {
 	deviceID string
 	sought   bool     // the device was looked for
 	soughtBy *Mapping // whose candidates they were; nil: the source's
+	beats    bool     // the event is a heartbeat
 	firstID  string   // by which the first device of an element was found
 
 	strangers strangers // elements whose device nobody knows
@@ -208,7 +218,7 @@ func (r *run) release() {
 	clear(r.blobs)
 	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
-	r.deviceID, r.firstID, r.sought, r.soughtBy, r.missed, r.rows = "", "", false, nil, nil, nil
+	r.deviceID, r.firstID, r.sought, r.beats, r.soughtBy, r.missed, r.rows = "", "", false, false, nil, nil, nil
 	r.strangers, r.letMissed = strangers{}, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]

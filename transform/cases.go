@@ -81,6 +81,9 @@ func (r *Rules) RunCase(c Case, input []byte, tr *Trace) (CaseResult, error) {
 		return CaseResult{}, err
 	}
 	s := r.Source(c.Vendor)
+	if c.Event == presenceEvents {
+		s = r.Source(c.Vendor + "/" + presenceEvents)
+	}
 	if s == nil {
 		return CaseResult{}, fmt.Errorf("source %q is not in use", c.Vendor)
 	}

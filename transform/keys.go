@@ -128,6 +128,18 @@ func SourceKeys() []KeyDoc {
 			{Name: "zone", Chinese: "设备时间的时区", English: "the zone of times without one", Default: "+08:00", Example: "+08:00"},
 			{Name: "correct", Chinese: "设备时钟偏差的修正", English: "what is added to the devices' times", Example: "-9m"},
 		}},
+		{Name: "presence", Kind: Section, Chinese: "设备在线：多久没有任何消息算离线，向平台报什么；不写 to 和 record 就只在设备列表和指标里看", English: "after which silence a device is offline, and what the platform is told; without to and record it only shows in the list of devices and in metrics", Keys: []KeyDoc{
+			{Name: "silent", Required: true, Kind: Duration, Chinese: "多久没有任何消息就算离线", English: "for so long nothing came from a device: it is offline", Example: "90s"},
+			{Name: "refresh", Kind: Duration, Chinese: "状态没变也隔这么久重报一次；不写就只报变化", English: "so often its state is sent though it has not changed; left out: changes only", Example: "6h"},
+			{Name: "heartbeat", Kind: Expression, Chinese: "哪些事件是心跳：只有发过心跳的设备才会因为没消息算离线，不认识的设备的心跳进死信；不写则都会", English: "which events are heartbeats: only devices that have sent one go offline by silence, and one of an unknown device is a dead letter; left out: all do", Example: `event.eventType == "videoloss"`},
+			{Name: "ignore", Kind: Sections, Chinese: "哪些设备的状态不报（event 是 device、online、since、at）", English: "changes that are not sent (event has device, online, since, at)", Keys: []KeyDoc{
+				{Name: "when", Required: true, Kind: Expression, Chinese: "条件", English: "true for what is ignored"},
+				{Name: "because", Required: true, Chinese: "原因，出现在统计里", English: "the reason, shown in metrics"},
+			}},
+			{Name: "let", Kind: NamedExprs, Chinese: "起名字的中间值", English: "values with a name"},
+			{Name: "to", Chinese: "规范的接口", English: "the interface of the standard", Example: "stk/sbzt"},
+			{Name: "record", Kind: NamedExprs, Chinese: "记录的每个字段，像映射里一样", English: "the fields of the record, as in a mapping", Example: `{isOnLine: 'event.online ? "1" : "2"'}`},
+		}},
 		{Name: "otherwise", Kind: Section, Chinese: "没有映射接的事件怎么办；不写就进死信", English: "what becomes of events that no mapping takes; left out: they are dead letters", Keys: []KeyDoc{
 			{Name: "ignore", Required: true, Chinese: "不要它们，原因是……", English: "ignore them, for this reason"},
 		}},

@@ -20,6 +20,7 @@ type Source struct {
 	Name, Title string
 	Routes      []Route
 	Mappings    []*Mapping
+	Presence    *Presence // nil: nobody watches whether its devices are there
 
 	place     Place
 	layout    event.Layout
@@ -107,6 +108,7 @@ func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilde
 		{"unwrap", false, func(n ast.Node) { s.layout.Unwrap = b.texts(n, "unwrap") }},
 		{"device", false, func(n ast.Node) { b.device(n, l) }},
 		{"time", false, b.time},
+		{"presence", false, func(n ast.Node) { b.presence(n, l) }},
 		{"otherwise", false, b.otherwise},
 		{"answers", false, b.answers},
 	})

@@ -52,6 +52,7 @@ func (t *Table) lacks(column string) bool {
 
 type tableRow struct {
 	id    string // by which it was found
+	first string // of its ids: names the row
 	cells Row
 	line  int // in the table's file
 	// secret are the cells of secret columns: no expression sees them, so no
@@ -331,7 +332,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, row, l.number, secret}
+		t.rows[id] = &tableRow{name, firstID(keys), row, l.number, secret}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {

@@ -146,6 +146,7 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	d.running.Go(func() { d.proxy.Deliver(work, grace) })
 	d.running.Go(func() { d.proxy.Tidy(work) })
 	d.running.Go(func() { d.proxy.RefreshDictionaries(work) })
+	d.running.Go(func() { d.proxy.WatchDevices(work) })
 	d.running.Go(func() { d.proxy.Subscribe(work) })
 	d.running.Go(func() {
 		if err := d.proxy.Watch(work); err != nil {

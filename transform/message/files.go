@@ -104,6 +104,8 @@ var sources = []row{
 	{"device-table", "table {1} ({2}) does not tell devices apart: want one key column and no row of \"*\"", "表 {1}（{2}）分不清设备：应只有一个关键列，并且没有“*”行", "an unknown device would become that one", "否则不认识的设备会被当成那一行"},
 	{"zone", "want an offset like +08:00, got {1q}", "应为时差，如 +08:00，实际是 {1q}", "", ""},
 	{"duration", "want a duration like -9m or 30s, got {1q}", "应为时长，如 -9m、30s，实际是 {1q}", "", ""},
+	{"presence-span", "{1}: want a duration like 90s or 6h, at least 1s, got {2q}", "{1}：应为时长，如 90s、6h，至少 1s，实际是 {2q}", "", ""},
+	{"presence-device", "source {1} cannot watch its devices without device.from", "来源 {1} 没有 device.from，不能判断设备是否在线", "", ""},
 	{"status", "want an HTTP status like 200, got {1q}", "应为 HTTP 状态码，如 200，实际是 {1q}", "", ""},
 	{"outcome", "unknown outcome {1q}", "没有结果 {1q}", "{2}", "{2}"},
 	{"answer", "${ without }", "${ 没有以 } 结束", "", ""},
