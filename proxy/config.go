@@ -16,18 +16,19 @@ import (
 
 // Config is yiqiao.yaml. Every key but those of platform has a default.
 type Config struct {
-	Listen   string                 `yaml:"listen"`
-	Platform PlatformConfig         `yaml:"platform"`
-	Store    StoreConfig            `yaml:"store"`
-	Dedup    DedupConfig            `yaml:"dedup"`
-	Dead     DeadConfig             `yaml:"dead"`
-	Sources  []string               `yaml:"sources"`
-	Tables   map[string]TableConfig `yaml:"tables"`
-	Admin    AdminConfig            `yaml:"admin"`
-	Limits   LimitsConfig           `yaml:"limits"`
-	Log      LogConfig              `yaml:"log"`
-	Reload   ReloadConfig           `yaml:"reload"`
-	Pictures PicturesConfig         `yaml:"pictures"`
+	Listen   string                  `yaml:"listen"`
+	Platform PlatformConfig          `yaml:"platform"`
+	Store    StoreConfig             `yaml:"store"`
+	Dedup    DedupConfig             `yaml:"dedup"`
+	Dead     DeadConfig              `yaml:"dead"`
+	Sources  []string                `yaml:"sources"`
+	Tables   map[string]TableConfig  `yaml:"tables"`
+	Admin    AdminConfig             `yaml:"admin"`
+	Limits   LimitsConfig            `yaml:"limits"`
+	Log      LogConfig               `yaml:"log"`
+	Reload   ReloadConfig            `yaml:"reload"`
+	Pictures PicturesConfig          `yaml:"pictures"`
+	Access   map[string]AccessConfig `yaml:"access"` // by source
 
 	doc *transform.Document // where each value stands; nil: nowhere
 }

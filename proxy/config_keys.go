@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yiqiao/proxy/device"
 	"yiqiao/proxy/seal"
 	"yiqiao/transform"
 )
@@ -94,6 +95,13 @@ func configWords() map[string]keyWords {
 		"limits.memory":                     {chinese: "所有在途请求一共多大（改了要重启）", english: "of all requests under way; a change needs a restart"},
 		"limits.connections":                {chinese: "设备一共最多同时几个连接；0 不限（改了要重启）", english: "connections of devices at once; 0: any number; a change needs a restart"},
 		"limits.connectionsPerAddress":      {chinese: "一个地址最多同时几个连接；0 不限；设备都在一个网关后面时是同一个地址（改了要重启）", english: "of one remote address; 0: any number; devices behind one gateway have one address; a change needs a restart"},
+		"access":                            {chinese: "各来源的设备怎么证明自己；不写的来源谁都能推", english: "how the devices of each source prove themselves; of a source that is not named, anybody may post"},
+		"access.*.kind":                     {chinese: "none 不验，token 令牌，basic，digest（RFC 7616，MD5 和 SHA-256）；digest-or-name 另外放行 realm、nonce 为空的设备，只核对用户名", english: "digest is RFC 7616 with MD5 and SHA-256; digest-or-name also takes devices whose header has an empty realm and nonce, of which only the user name is checked", values: device.Kinds()},
+		"access.*.accounts":                 {chinese: "basic、digest 的账号：用户:密码，写 ${名字} 从环境变量取；多个写 file:文件名，一行一个", english: "of basic and digest: user:password; several as file:NAME, one a line", example: "camera:${CAMERA_PASSWORD}"},
+		"access.*.token":                    {chinese: "令牌；多个写 file:文件名，一行一个", english: "the token; several as file:NAME, one a line", example: "${CAMERA_TOKEN}"},
+		"access.*.in":                       {chinese: "令牌在哪里：query 参数、header 请求头、path 路径里的 {名字}", english: "where the token stands; path is a {name} in the source's listen", values: tokenPlaces},
+		"access.*.name":                     {chinese: "令牌的参数名、请求头名或路径里的名字", english: "the token's name there", example: "token"},
+		"access.*.addresses":                {chinese: "只收这些地址来的：IP 或网段；不写哪里都收", english: "addresses and ranges that devices may post from; none: any", example: "[192.0.2.0/24]"},
 		"log":                               {chinese: "日志（改了要重启）", english: "the log; a change needs a restart"},
 		"log.format":                        {chinese: "格式", english: "its format", values: logFormats},
 		"log.level":                         {chinese: "从哪一级开始写", english: "the least grave that is written", values: logLevels},
@@ -135,6 +143,8 @@ func configKeys(section reflect.Value, prefix string, words map[string]keyWords)
 			d.Kind = transform.Named
 		case map[string]TableConfig:
 			d.Kind, d.Keys = transform.NamedTextOr, configKeys(reflect.ValueOf(TableConfig{}), prefix+name+".*.", words)
+		case map[string]AccessConfig:
+			d.Kind, d.Keys = transform.NamedTextOr, configKeys(reflect.ValueOf(AccessConfig{}), prefix+name+".*.", words)
 		case ReloadConfig:
 			d.Kind, d.Keys = transform.TextOr, configKeys(v, prefix+name+".", words)
 		default:

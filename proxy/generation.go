@@ -41,7 +41,8 @@ type Generation struct {
 	checked      *dictionaryState
 	sealer       *seal.Sealer
 	client       *platform.Client
-	caller       *device.Client // asks devices for pictures
+	caller       *device.Client            // asks devices for pictures
+	accesses     map[string]*device.Access // by source
 }
 
 // Name identifies a generation in logs, labels and dead letters: its number
@@ -78,6 +79,7 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	k := &checker{Config: cfg}
 	k.files(s.Dir)
 	k.fetches(rules)
+	g.access(s.Dir, k)
 	g.seal(s.Dir, k)
 	if ps = append(ps, k.problems...); len(ps.Errors()) == 0 {
 		if err := g.route(); err != nil {
@@ -255,7 +257,7 @@ func (g *Generation) sameRoute(o *Generation) bool {
 }
 
 func (g *Generation) sameConfig(o *Generation) bool {
-	return bytes.Equal(g.publicKey, o.publicKey) && reflect.DeepEqual(withoutPlaces(*g.Config), withoutPlaces(*o.Config))
+	return bytes.Equal(g.publicKey, o.publicKey) && reflect.DeepEqual(g.accesses, o.accesses) && reflect.DeepEqual(withoutPlaces(*g.Config), withoutPlaces(*o.Config))
 }
 
 // withoutPlaces is a configuration as far as it says something.

@@ -43,6 +43,9 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.recovered(rw, s)
+	if !p.letIn(rw, r, g, s.Name, params) {
+		return
+	}
 	body, held, refused := p.read(rw, r, g)
 	if refused != nil {
 		p.metrics.refusedRequest(refused.why)
@@ -68,6 +71,7 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	w := p.works.Get().(*work)
 	defer p.release(w)
 	w.event.Request = requestOf(r, params, begun)
+	g.hideToken(s.Name, &w.event.Request)
 	p.taps.offer(s.Name, &w.event.Request, body)
 	outcome, err := p.Accept(r.Context(), g, s, w, body)
 	p.presence.sighted(s, &w.result, begun)

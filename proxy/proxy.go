@@ -41,6 +41,7 @@ type Proxy struct {
 	live    live
 	saving  sync.Mutex // one person saves at a time
 
+	strangers strangers
 	taps      taps
 	buffers   buffers
 	works     sync.Pool
@@ -87,6 +88,7 @@ func New(o Options) *Proxy {
 		subscriptions: newSubscriptions(),
 	}
 	p.presence = newPresence(p.started)
+	p.strangers = newStrangers()
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
 	if p.observe == nil {

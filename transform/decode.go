@@ -76,8 +76,12 @@ func secrets(t reflect.Type) []string {
 		if _, ok := f.Tag.Lookup("secret"); ok {
 			keys = append(keys, name)
 		}
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, secrets(f.Type)...)
+		sub := f.Type
+		if sub.Kind() == reflect.Map {
+			sub = sub.Elem()
+		}
+		if sub.Kind() == reflect.Struct {
+			keys = append(keys, secrets(sub)...)
 		}
 	}
 	return keys
