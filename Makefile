@@ -1,10 +1,11 @@
 # make test is all that a fresh Debian machine with Go needs: it installs what
 # the tests run against (a real Redis, OpenSSL, a JDK, an editor's language
-# server), then tests everything.
+# server, a browser), then tests everything.
 
 GO ?= go
-PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc node:nodejs npm:npm
-EDITOR = cmd/yiqiao/testdata/editor
+PACKAGES = curl:curl redis-server:redis-server openssl:openssl java:default-jdk-headless gcc:gcc node:nodejs npm:npm chromium:chromium
+# What npm installs: an editor's language server, and what builds and draws the console.
+NPM = cmd/yiqiao/testdata/editor proxy/console/ui
 
 .PHONY: build test check bench fuzz setup
 
@@ -40,5 +41,5 @@ setup:
 		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
-	@cmp -s $(EDITOR)/package-lock.json $(EDITOR)/node_modules/.installed || { \
-		cd $(EDITOR) && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed; }
+	@for dir in $(NPM); do cmp -s $$dir/package-lock.json $$dir/node_modules/.installed || \
+		( cd $$dir && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed ) || exit 1; done

@@ -46,6 +46,8 @@ var answers = []answerOf{
 	{"gat1400", "POST /VIID/System/Register", `{"RegisterObject":{"DeviceID":"41"}}`, `application/json {"ResponseStatusObject":{"RequestURL":"/VIID/System/Register","StatusCode":0,"StatusString":"OK","Id":"41","LocalTime":"20260102110405"}}`},
 	{"gat1400", "POST /VIID/System/Keepalive", `{"KeepaliveObject":{"DeviceID":"41"}}`, `application/json {"ResponseStatusObject":{"RequestURL":"/VIID/System/Keepalive","StatusCode":0,"StatusString":"OK","Id":"41","LocalTime":"20260102110405"}}`},
 	{"gat1400", "POST /VIID/Faces", `{"FaceListObject":{"FaceObject":[{"FaceID":"F1"}]}}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/Faces","StatusCode":0,"StatusString":"OK","Id":"F1","LocalTime":"20260102110405"}]}}`},
+	{"gat1400", "POST /VIID/Faces", `{"FaceListObject":[{"FaceID":"F1"},{"FaceID":"F\"2"}]}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/Faces","StatusCode":0,"StatusString":"OK","Id":"F1","LocalTime":"20260102110405"},{"RequestURL":"/VIID/Faces","StatusCode":0,"StatusString":"OK","Id":"F\"2","LocalTime":"20260102110405"}]}}`},
+	{"gat1400", "POST /VIID/Others", `{"OtherListObject":{}}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/Others","StatusCode":0,"StatusString":"OK","Id":"","LocalTime":"20260102110405"}]}}`},
 	{"gat1400", "POST /VIID/MotorVehicles", `{"MotorVehicleListObject":[{"MotorVehicleID":"M1"}]}`, `application/json {"ResponseStatusListObject":{"ResponseStatusObject":[{"RequestURL":"/VIID/MotorVehicles","StatusCode":0,"StatusString":"OK","Id":"M1","LocalTime":"20260102110405"}]}}`},
 }
 

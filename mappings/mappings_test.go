@@ -121,7 +121,8 @@ func narrow(t *testing.T, tr *transform.Trace) {
 	var b strings.Builder
 	tr.Write(&b)
 	for line := range strings.Lines(b.String()) {
-		if n := message.Width(strings.TrimSuffix(line, "\n")); n > transform.TraceColumns {
+		row := strings.HasSuffix(line, ",,,\n") // of a table, to be pasted
+		if n := message.Width(strings.TrimSuffix(line, "\n")); n > transform.TraceColumns && !row {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}

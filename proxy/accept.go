@@ -38,6 +38,7 @@ var newWork = func() any { return new(work) }
 func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, w *work, body []byte) (transform.Outcome, error) {
 	ev, res := &w.event, &w.result
 	if err := g.Rules.Decode(s, ev, body); err != nil {
+		*res = transform.Result{} // of the event before
 		return p.keep(ctx, g, s, w, body, transform.NewRefusal(transform.Undecodable, err))
 	}
 	if len(ev.Notes) > 0 {
@@ -49,8 +50,9 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 	switch {
 	case res.Refusal != nil:
 		return p.keep(ctx, g, s, w, body, res.Refusal)
-	case len(res.Records) == 0:
+	case len(res.Records)+len(res.Brought) == 0:
 		p.metrics.ignored(s, res.Ignored)
+		p.live.ignored(s.Name, res)
 		return transform.Ignored, nil
 	}
 	if why := p.madeAtOnce(ctx, g, res); why != nil {
@@ -61,12 +63,31 @@ func (p *Proxy) Accept(ctx context.Context, g *Generation, s *transform.Source, 
 		return "", err
 	}
 	w.call = p.callers.expect(entries, res.Records, ev.Request.Received)
+	n := len(entries)
+	if res.Left != nil {
+		e, err := p.deadEntry(g, s, w, body, kept{why: res.Left, at: n, done: entries})
+		if err != nil {
+			return "", err
+		}
+		entries = append(entries, e)
+	}
 	admissions, err := p.admit(ctx, ev.Request.Received, entries)
+	if err == nil {
+		err = p.meet(ctx, w, entries, admissions)
+	}
 	if err != nil {
 		return "", err
 	}
-	w.call.admitted(admissions, entries)
-	return p.admitted(ctx, s, w, entries, admissions), nil
+	w.call.admitted(admissions[:n], entries[:n])
+	outcome := p.admitted(ctx, s, w, entries[:n], admissions[:n])
+	if res.Left != nil {
+		p.live.kept(&entries[n], admissions[n], res.Left)
+		if !admissions[n].Duplicate {
+			p.tellKept(ctx, s, &entries[n], res.Left)
+			outcome = transform.Accepted
+		}
+	}
+	return outcome, nil
 }
 
 // admit asks the store, and remembers for the health page how that went.
@@ -92,33 +113,64 @@ func (p *Proxy) keep(ctx context.Context, g *Generation, s *transform.Source, w 
 		w.result.Refusal = why
 		return transform.Kept, nil
 	}
-	q := &w.event.Request
-	device := w.result.Device
-	if device == "" {
-		device = q.Remote
+	e, err := p.deadEntry(g, s, w, body, kept{why: why})
+	if err != nil {
+		return "", err
 	}
+	admissions, err := p.admit(ctx, w.event.Request.Received, []store.Entry{e})
+	if err != nil {
+		return "", err
+	}
+	p.live.kept(&e, admissions[0], why)
+	if admissions[0].Duplicate {
+		return transform.Duplicate, nil
+	}
+	p.tellKept(ctx, s, &e, why)
+	return transform.Kept, nil
+}
+
+// kept is why an event becomes a dead letter, and which records of it were
+// admitted all the same: a retry leaves those out, however late it comes.
+type kept struct {
+	why  *transform.Refusal
+	at   int // which of w's buffers is free
+	done []store.Entry
+	keys []byte // of records admitted before, as head.Done
+}
+
+// deadEntry is the event as a dead letter.
+func (p *Proxy) deadEntry(g *Generation, s *transform.Source, w *work, body []byte, k kept) (store.Entry, error) {
+	q := &w.event.Request
+	device := cmp.Or(w.result.Device, q.Remote)
 	sum := sha256.Sum256(body)
 	e := store.Entry{
 		ID: store.NewID(q.Received), Lane: "dead", Group: device,
 		Key: p.vault.key("dead", s.Name, q.Path, device, string(sum[:])), KeyTTL: g.Config.Dedup.Window,
-		Labels: store.Labels{Source: s.Name, Mapping: why.Mapping, Device: device, Generation: g.Name()},
-		Dead:   &store.Reason{Class: store.Class(why.Class), Text: joinReason(why)},
+		Labels: store.Labels{Source: s.Name, Mapping: k.why.Mapping, Device: device, Generation: g.Name()},
+		Dead:   &store.Reason{Class: store.Class(k.why.Class), Text: joinReason(k.why)},
 	}
-	h := head{Source: s.Name, Mapping: why.Mapping, Generation: g.Name(), Request: keptRequest(q)}
-	if err := p.seal(w, 0, &e, h, nil, body); err != nil {
-		return "", err
+	h := head{Source: s.Name, Mapping: k.why.Mapping, Generation: g.Name(), Request: keptRequest(q), Done: k.keys}
+	for i := range k.done {
+		key := doneKey(&k.done[i])
+		h.Done = append(h.Done, key[:]...)
 	}
-	entries := []store.Entry{e}
-	admissions, err := p.admit(ctx, q.Received, entries)
-	if err != nil {
-		return "", err
+	err := p.seal(w, k.at, &e, h, nil, body)
+	return e, err
+}
+
+// doneKey is by which a dead letter knows a record again; of a registration it
+// is that of the thing.
+func doneKey(e *store.Entry) store.Key {
+	if e.Key == (store.Key{}) {
+		return e.Registers.Key
 	}
-	if admissions[0].Duplicate {
-		return transform.Duplicate, nil
-	}
+	return e.Key
+}
+
+// tellKept counts a dead letter and tells the operator.
+func (p *Proxy) tellKept(ctx context.Context, s *transform.Source, e *store.Entry, why *transform.Refusal) {
 	p.metrics.kept(s, e.Dead.Class)
-	p.log.WarnContext(ctx, "dead letter", "id", e.ID, "source", s.Name, "device", device, "class", e.Dead.Class, "reason", why.Text)
-	return transform.Kept, nil
+	p.log.WarnContext(ctx, "dead letter", "id", e.ID, "source", s.Name, "device", e.Labels.Device, "class", e.Dead.Class, "reason", why.Text)
 }
 
 // entries seals the records of an event, each with the whole original.
@@ -133,10 +185,7 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 		*e = store.Entry{
 			ID: store.NewID(q.Received), Lane: lane(g, rec, q.Received), Group: rec.Device,
 			Key: p.vault.key(iface, rec.Device, rec.Time, rec.Distinct), KeyTTL: cmp.Or(rec.Mapping.Window, g.Config.Dedup.Window),
-			Labels: store.Labels{Source: s.Name, Mapping: rec.Mapping.Name, Interface: iface, Device: w.result.Device, Generation: name},
-		}
-		if e.Labels.Device == "" {
-			e.Labels.Device = rec.Device
+			Labels: store.Labels{Source: s.Name, Mapping: rec.Mapping.Name, Interface: iface, Device: cmp.Or(rec.FoundBy, w.result.Device, rec.Device), Generation: name},
 		}
 		p.register(g, rec, e)
 		e.Again = w.again
@@ -148,7 +197,7 @@ func (p *Proxy) entries(g *Generation, s *transform.Source, w *work, body []byte
 			return nil, err
 		}
 	}
-	return entries, nil
+	return p.brought(g, s, w, body, entries)
 }
 
 // lane orders the records of one device or code. Where the newest events have
@@ -191,6 +240,7 @@ func (p *Proxy) admitted(ctx context.Context, s *transform.Source, w *work, entr
 	p.pictures.admitted(entries, admissions, w.result.Records)
 	for i, a := range admissions {
 		iface := entries[i].Labels.Interface
+		p.live.admitted(&entries[i], a)
 		if a.Duplicate {
 			p.metrics.records.WithLabelValues(s.Name, iface, "duplicate").Inc()
 			p.log.DebugContext(ctx, "duplicate", "source", s.Name, "interface", iface, "device", entries[i].Labels.Device, "of", a.ID)
@@ -211,6 +261,7 @@ func (p *Proxy) release(w *work) {
 		p.buffers.put(w.sealed[i])
 		w.sealed[i] = nil
 	}
+	w.sealed = w.sealed[:0]
 	w.call.end()
 	w.event.Request, w.again, w.attended, w.call = event.Request{}, false, false, nil
 	p.works.Put(w)

@@ -39,6 +39,7 @@ import (
 //	                          JSON lines: a record each, told what became of it
 //	GET  /-/capture?source=…&n=…&for=…
 //	                          the next requests of a source, as they come
+//	GET  /-/devices           the devices, whether they are there, and their last problem
 //	GET  /-/subscriptions     the devices that are listened to, and how that goes
 //	GET  /-/store             what the store holds
 //	GET  /-/waiting           list what waits, with why; filters as below,
@@ -61,6 +62,7 @@ func (p *Proxy) Admin() http.Handler {
 	mux.HandleFunc("POST /-/reload/{verdict}", p.judgeReload)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/capture", p.capture)
+	mux.HandleFunc("GET /-/devices", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, p.Presence(time.Now())) })
 	mux.HandleFunc("GET /-/store", p.storeStats)
 	mux.HandleFunc("GET /-/subscriptions", p.listSubscriptions)
 	mux.HandleFunc("POST /-/events", p.importEvent)

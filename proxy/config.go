@@ -139,12 +139,19 @@ type DeadConfig struct {
 // AdminConfig is the listener for people and probes.
 type AdminConfig struct {
 	Listen string `yaml:"listen"`
+	// Password, if not empty, is asked of who opens the console or asks the
+	// listener for anything but its health and metrics, with any user's name.
+	Password string `yaml:"password" secret:""`
 }
 
 // LimitsConfig bounds what devices can ask of the process.
 type LimitsConfig struct {
 	Body   Size `yaml:"body"`   // of one request
 	Memory Size `yaml:"memory"` // of all requests under way
+	// Of the listener for devices, at once; 0: any number. Behind a gateway or a
+	// load balancer all devices have one address.
+	Connections           int `yaml:"connections"`
+	ConnectionsPerAddress int `yaml:"connectionsPerAddress"`
 }
 
 // LogConfig shapes the log.
@@ -194,7 +201,7 @@ func defaults() Config {
 		Dedup:    DedupConfig{Window: 72 * time.Hour, OnOutage: "admit"},
 		Dead:     DeadConfig{MaxAge: 90 * 24 * time.Hour, MaxBytes: 5 << 30},
 		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
-		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20},
+		Limits:   LimitsConfig{Body: 16 << 20, Memory: 256 << 20, Connections: 20_000, ConnectionsPerAddress: 4_000},
 		Log:      LogConfig{Format: "text", Level: "info"},
 		Reload:   ReloadConfig{Mode: reloadAuto, Events: 200, Bytes: 16 << 20},
 		Pictures: defaultPictures(),

@@ -25,6 +25,7 @@ const (
 	maxNewest      = 90      // of a hundred deliveries
 	minBody        = 1 << 10 // bytes
 	minDeadBytes   = 1 << 20
+	maxConnections = 1_000_000
 	minDeadAge     = time.Hour
 	minRefresh     = time.Minute
 )
@@ -72,6 +73,8 @@ func (c *Config) check() transform.Problems {
 	k.want(c.Dead.MaxBytes >= minDeadBytes, "dead.maxBytes", "dead-bytes", int64(c.Dead.MaxBytes))
 	k.want(c.Limits.Body >= minBody, "limits.body", "limits-body", int64(c.Limits.Body))
 	k.want(c.Limits.Memory >= c.Limits.Body, "limits.memory", "limits-memory", int64(c.Limits.Memory), int64(c.Limits.Body))
+	k.want(c.Limits.Connections >= 0 && c.Limits.Connections <= maxConnections, "limits.connections", "site-range", 0, maxConnections, c.Limits.Connections)
+	k.want(c.Limits.ConnectionsPerAddress >= 0 && c.Limits.ConnectionsPerAddress <= maxConnections, "limits.connectionsPerAddress", "site-range", 0, maxConnections, c.Limits.ConnectionsPerAddress)
 	k.oneOf("dedup.onOutage", c.Dedup.OnOutage, onOutage...)
 	k.oneOf("log.format", c.Log.Format, logFormats...)
 	k.oneOf("log.level", c.Log.Level, logLevels...)

@@ -239,6 +239,7 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	if res.Refusal != nil {
 		return Retried{ID: id, Reason: res.Refusal.Text, Chinese: res.Refusal.Chinese}, nil
 	}
+	p.takeBack(res, e)
 	if why := p.madeAtOnce(ctx, g, res); why != nil {
 		return Retried{ID: id, Reason: why.Text, Chinese: why.Chinese}, nil
 	}
@@ -246,18 +247,78 @@ func (p *Proxy) RetryDead(ctx context.Context, id string) (Retried, error) {
 	if err != nil {
 		return Retried{ID: id}, err
 	}
+	made := len(entries)
+	entries = e.head.missing(entries, res)
 	if why, err := p.newer(ctx, entries); why != "" || err != nil {
 		return Retried{ID: id, Reason: why}, err
+	}
+	if res.Left != nil {
+		return p.retryPart(ctx, g, s, w, e, id, entries)
 	}
 	admissions, err := p.store.Replace(ctx, time.Now(), id, entries)
 	if err != nil {
 		return Retried{ID: id}, err
+	}
+	if len(entries) == 0 && made > 0 {
+		return Retried{ID: id, Outcome: string(transform.Duplicate)}, nil
 	}
 	if len(entries) == 0 {
 		p.metrics.ignored(s, res.Ignored)
 		return Retried{ID: id, Outcome: string(transform.Ignored)}, nil
 	}
 	return Retried{ID: id, Outcome: string(p.admitted(ctx, s, w, entries, admissions))}, nil
+}
+
+// retryPart admits what the rules of now make of a dead letter some of whose
+// elements are of devices that nobody knows still. In the same step a dead
+// letter that knows what is admitted takes its place.
+func (p *Proxy) retryPart(ctx context.Context, g *Generation, s *transform.Source, w *work, e *entry, id string, entries []store.Entry) (Retried, error) {
+	still := Retried{ID: id, Reason: w.result.Left.Text, Chinese: w.result.Left.Chinese}
+	if len(entries) == 0 {
+		return still, nil
+	}
+	dead, err := p.deadEntry(g, s, w, e.original, kept{why: w.result.Left, at: len(w.sealed), done: entries, keys: e.head.Done})
+	if err != nil {
+		return Retried{ID: id}, err
+	}
+	admissions, err := p.store.Replace(ctx, time.Now(), id, append(entries, dead))
+	if err != nil {
+		return Retried{ID: id}, err
+	}
+	p.admitted(ctx, s, w, entries, admissions[:len(entries)])
+	still.ID = dead.ID
+	return still, nil
+}
+
+// missing is those entries of an event that were not admitted when it became a
+// dead letter; the result keeps their records only.
+func (h *head) missing(entries []store.Entry, res *transform.Result) []store.Entry {
+	if len(h.Done) == 0 {
+		return entries
+	}
+	left, records := entries[:0], res.Records[:0]
+	for i := range entries {
+		if h.admitted(doneKey(&entries[i])) {
+			continue
+		}
+		left = append(left, entries[i])
+		if i < len(res.Records) {
+			records = append(records, res.Records[i])
+		}
+	}
+	res.Records = records
+	return left
+}
+
+// admitted tells whether a record of the event was admitted when it became a
+// dead letter.
+func (h *head) admitted(k store.Key) bool {
+	for keys := range slices.Chunk(h.Done, len(k)) {
+		if bytes.Equal(keys, k[:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // DropDead removes a dead letter for good.

@@ -232,6 +232,7 @@ func (p *Proxy) tell(ctx context.Context, c store.Claim, e *entry, v platform.Ve
 	default:
 		p.log.InfoContext(ctx, "will try again", append(attrs, "at", o.At.Format(time.TimeOnly), "why", v.String())...)
 	}
+	p.live.tried(&c, v, o)
 	p.observe(Delivery{Claim: c, Doc: e.record.Doc, Verdict: v, Do: o.Do})
 }
 

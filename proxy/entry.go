@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yiqiao/proxy/store"
 	"yiqiao/transform"
 	"yiqiao/transform/event"
 )
@@ -27,10 +28,12 @@ type head struct {
 	Device     string     `json:"device,omitempty"`    // of the record
 	Time       string     `json:"time,omitempty"`
 	Request    request    `json:"request"`
-	Doc        int        `json:"doc"`   // bytes of the document
-	Extra      int        `json:"extra"` // bytes of pictures that are no piece of the original
+	Done       []byte     `json:"done,omitempty"` // of a dead letter: the keys of those records of the event that were admitted
+	Doc        int        `json:"doc"`            // bytes of the document
+	Extra      int        `json:"extra"`          // bytes of pictures that are no piece of the original
 	Holes      []holeHead `json:"holes,omitempty"`
-	Await      *awaitHead `json:"await,omitempty"` // its pictures have yet to be made
+	Await      *awaitHead `json:"await,omitempty"`  // its pictures have yet to be made
+	Joined     *store.Key `json:"joined,omitempty"` // the record's key, where a picture came in another request
 }
 
 // holeHead is a picture: where it belongs, and where its bytes are, in the

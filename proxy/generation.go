@@ -77,6 +77,7 @@ func (s Site) load(dictionaries map[string]keptDictionary) (*Generation, transfo
 	g := &Generation{Config: cfg, Rules: rules, Loaded: time.Now(), dictionaries: digestOf(s.Catalogue, dictionaries), checked: stateOf(dictionaries, s.askable(cfg))}
 	k := &checker{Config: cfg}
 	k.files(s.Dir)
+	k.fetches(rules)
 	g.seal(s.Dir, k)
 	if ps = append(ps, k.problems...); len(ps.Errors()) == 0 {
 		if err := g.route(); err != nil {
@@ -272,7 +273,9 @@ func (g *Generation) needsRestart(o *Generation) []string {
 		"dedup.onOutage":       a.Dedup.OnOutage == b.Dedup.OnOutage,
 		"pictures.concurrency": a.Pictures.Concurrency == b.Pictures.Concurrency,
 		"limits.memory":        a.Limits.Memory == b.Limits.Memory, "platform.concurrency": a.Platform.Concurrency == b.Platform.Concurrency,
-		"log": a.Log == b.Log,
+		"log":                          a.Log == b.Log,
+		"limits.connections":           a.Limits.Connections == b.Limits.Connections,
+		"limits.connectionsPerAddress": a.Limits.ConnectionsPerAddress == b.Limits.ConnectionsPerAddress,
 	} {
 		if !same {
 			list = append(list, name)

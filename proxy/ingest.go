@@ -70,6 +70,7 @@ func (p *Proxy) ingest(rw http.ResponseWriter, r *http.Request) {
 	w.event.Request = requestOf(r, params, begun)
 	p.taps.offer(s.Name, &w.event.Request, body)
 	outcome, err := p.Accept(r.Context(), g, s, w, body)
+	p.presence.sighted(s, &w.result, begun)
 	if err != nil {
 		p.metrics.refusedRequest("store")
 		p.log.Error("event not stored, the device has to send it again", "source", s.Name, "remote", r.RemoteAddr, "err", err)

@@ -156,15 +156,17 @@ func (m *metrics) rehearsed(r *transform.Rehearsal) {
 type storeCollector struct{ p *Proxy }
 
 var (
-	waitingDesc = prometheus.NewDesc("yiqiao_waiting_entries", "Entries that wait for the platform.", nil, nil)
-	bytesDesc   = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
-	deadDesc    = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
-	dictDesc    = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
-	captureDesc = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
-	earlierDesc = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
-	stateDesc   = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
-	keysDesc    = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+	waitingDesc  = prometheus.NewDesc("yiqiao_waiting_entries", "Entries that wait for the platform.", nil, nil)
+	bytesDesc    = prometheus.NewDesc("yiqiao_waiting_bytes", "Bytes of entries that wait for the platform.", nil, nil)
+	oldestDesc   = prometheus.NewDesc("yiqiao_waiting_oldest_seconds", "Age of the oldest entry that waits.", nil, nil)
+	picturesDesc = prometheus.NewDesc("yiqiao_waiting_for_pictures", "Records of this process whose pictures are being made, or come in another request.", nil, nil)
+	deadDesc     = prometheus.NewDesc("yiqiao_dead_entries", "Dead letters that wait for a person.", nil, nil)
+	dictDesc     = prometheus.NewDesc("yiqiao_dictionary_age_seconds", "Since the platform last said what is in a dictionary.", []string{"dictionary"}, nil)
+	captureDesc  = prometheus.NewDesc("yiqiao_captures", "Captures of requests under way.", nil, nil)
+	earlierDesc  = prometheus.NewDesc("yiqiao_waiting_for_registration", "Entries of this process that wait for a registration of another interface, without those behind them.", []string{"interface", "of"}, nil)
+	stateDesc    = prometheus.NewDesc("yiqiao_store_state", "1 for the state that the store is in.", []string{"state"}, nil)
+	keysDesc     = prometheus.NewDesc("yiqiao_dedup_keys", "Keys by which duplicates are known.", nil, nil)
+	devicesDesc  = prometheus.NewDesc("yiqiao_devices", "Devices of the device tables by whether they are there: online, offline, never (seen).", []string{"state"}, nil)
 
 	unsharedDesc = prometheus.NewDesc("yiqiao_dedup_outage_admitted_total", "Entries admitted while the keys that replicas share were out of reach.", nil, nil)
 	twiceDesc    = prometheus.NewDesc("yiqiao_dedup_admitted_twice_total", "Entries that turned out to be admitted by another replica too.", nil, nil)
@@ -172,7 +174,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, keysDesc, stateDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
+	for _, d := range []*prometheus.Desc{waitingDesc, bytesDesc, oldestDesc, deadDesc, picturesDesc, keysDesc, stateDesc, devicesDesc, dictDesc, captureDesc, earlierDesc, unsharedDesc, twiceDesc} {
 		ch <- d
 	}
 }
@@ -181,6 +183,13 @@ func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	for pair, n := range c.p.gate.waitingFor() {
 		ch <- prometheus.MustNewConstMetric(earlierDesc, prometheus.GaugeValue, float64(n), pair[0], pair[1])
+	}
+	devices := map[string]int{Online: 0, Offline: 0, NeverSeen: 0}
+	for _, d := range c.p.Presence(time.Now()) {
+		devices[d.State]++
+	}
+	for state, n := range devices {
+		ch <- prometheus.MustNewConstMetric(devicesDesc, prometheus.GaugeValue, float64(n), state)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -207,7 +216,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for d, v := range map[*prometheus.Desc]float64{
 		waitingDesc: float64(st.Ready), bytesDesc: float64(st.ReadyBytes), oldestDesc: oldest,
-		deadDesc: float64(st.Dead), keysDesc: float64(st.Keys),
+		deadDesc: float64(max(0, st.Dead-c.p.pictures.waiting())), picturesDesc: float64(c.p.pictures.waiting()), keysDesc: float64(st.Keys),
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}

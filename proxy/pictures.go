@@ -97,6 +97,11 @@ func (s *pictures) push(a *awaited) {
 // later puts an entry back after a while.
 func (s *pictures) later(a *awaited, wait time.Duration) {
 	a.tries++
+	s.after(a, wait)
+}
+
+// after is later for one that was not tried.
+func (s *pictures) after(a *awaited, wait time.Duration) {
 	time.AfterFunc(wait, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -185,8 +190,11 @@ func (p *Proxy) orphans(ctx context.Context, before time.Time) {
 // await makes an entry one that waits for its record's pictures.
 func (p *Proxy) await(e *store.Entry, h *head, rec *transform.Record) {
 	h.Await = &awaitHead{Lane: e.Lane, Group: e.Group, Key: e.Key, TTL: e.KeyTTL, Labels: e.Labels}
-	why := message.New("picture-awaited", recipesOf(rec.Holes))
-	e.Dead = &store.Reason{Class: store.Awaiting, Text: joinReason(&transform.Refusal{Text: why.In(message.English), Chinese: why.In(message.Chinese)})}
+	e.Dead = awaitingReason(message.New("picture-awaited", recipesOf(rec.Holes)))
+	if rec.Later() {
+		h.Await.Send = rec.Mapping.SendLate()
+		p.joined(e, h.Await, h.Source, rec.Join, h.Request.Received.Add(rec.Mapping.JoinWait()))
+	}
 }
 
 // awaitHead is what an entry becomes when its pictures are made.
@@ -196,14 +204,29 @@ type awaitHead struct {
 	Key    store.Key     `json:"key"`
 	TTL    time.Duration `json:"ttl"`
 	Labels store.Labels  `json:"labels"`
+	// Of a join: the key of both halves, and until when this one waits. Brings:
+	// it is the pictures, not the record.
+	Join   *store.Key `json:"join,omitempty"`
+	Until  time.Time  `json:"until,omitzero"`
+	Brings bool       `json:"brings,omitempty"`
+	Send   bool       `json:"send,omitempty"` // when the time is over, without the pictures
+}
+
+func awaitingReason(why message.Message) *store.Reason {
+	return &store.Reason{Class: store.Awaiting, Text: joinReason(&transform.Refusal{Text: why.In(message.English), Chinese: why.In(message.Chinese)})}
 }
 
 // admitted takes the entries of an event into the queue that were no
 // duplicates and wait for pictures.
 func (s *pictures) admitted(entries []store.Entry, admissions []store.Admission, records []transform.Record) {
+	// Behind the records stand the pictures for others' records.
 	for i := range entries {
 		if d := entries[i].Dead; d != nil && d.Class == store.Awaiting && !admissions[i].Duplicate {
-			s.add(admissions[i].ID, firstExpiry(records[i].Holes))
+			var expires time.Time
+			if i < len(records) {
+				expires = firstExpiry(records[i].Holes)
+			}
+			s.add(admissions[i].ID, expires)
 		}
 	}
 }
@@ -237,7 +260,16 @@ func (p *Proxy) complete(ctx context.Context, a *awaited) {
 		return
 	}
 	g := p.gen.Load()
-	why := p.make(ctx, g, e)
+	why, more, done := p.unjoined(ctx, g, a, e)
+	switch {
+	case done:
+		return
+	case more > 0:
+		p.pictures.after(a, more)
+		return
+	case why == nil:
+		why = p.make(ctx, g, e)
+	}
 	labels := &e.head.Await.Labels
 	switch {
 	case ctx.Err() != nil:
@@ -266,6 +298,9 @@ func (p *Proxy) replaceAwaited(ctx context.Context, a *awaited, e *entry, why *n
 	if why != nil {
 		outcome = "missing"
 		text := message.In(why.text, message.English)
+		if w.Join != nil {
+			w.atJoin(&made) // a late picture still finds it
+		}
 		made.Dead = &store.Reason{Class: store.NoPicture, Text: joinReason(&transform.Refusal{Text: text, Chinese: message.In(why.text, message.Chinese)})}
 	} else {
 		h.Await = nil

@@ -50,6 +50,24 @@ func (c *checker) pictures() {
 	c.want(p.Concurrency >= 1 && p.Concurrency <= maxConcurrency, "pictures.concurrency", "site-range", 1, maxConcurrency, p.Concurrency)
 }
 
+// fetches warns of mappings that have pictures fetched where the site allows
+// no address: each of their events would be a dead letter.
+func (c *checker) fetches(rules *transform.Rules) {
+	if rules == nil || len(c.Pictures.From) > 0 {
+		return
+	}
+	for _, s := range rules.Sources {
+		for _, m := range s.Mappings {
+			if m.Fetches() {
+				p := c.doc.At("sources", message.New("pictures-nowhere", m.Name))
+				p.Warning = true
+				c.problems = append(c.problems, p)
+				return // one says it
+			}
+		}
+	}
+}
+
 // newCaller is the client with which devices are asked.
 func newCaller(c *PicturesConfig) (*device.Client, error) {
 	guard, err := device.NewGuard(c.From)
@@ -140,10 +158,8 @@ func (p *Proxy) fetch(ctx context.Context, g *Generation, e *entry, url string) 
 
 // credentials are those of the device's row, or the site's.
 func (g *Generation) credentials(source, id string) device.Credentials {
-	if s := g.Rules.Source(source); s != nil {
-		if user, password := s.Credentials(id); user != "" {
-			return device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}
-		}
+	if user, password := g.Rules.Credentials(source, id); user != "" {
+		return device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}
 	}
 	return device.Credentials{User: g.Config.Pictures.User, Password: g.Config.Pictures.Password}
 }
@@ -165,6 +181,8 @@ func whyNot(err error, rc *transform.Recipe) *noPicture {
 	where := rc.Where()
 	expired := !rc.Expires.IsZero() && time.Now().After(rc.Expires)
 	switch {
+	case errors.As(err, new(*device.Denied)):
+		return &noPicture{message.New("fetch-denied", where), true}
 	case errors.As(err, &refused) && refused.Special:
 		return &noPicture{message.New("fetch-special", where, refused.Addr), true}
 	case errors.As(err, &refused):
@@ -230,7 +248,7 @@ func recipesOf(holes []transform.Hole) message.List {
 	list := message.List{Separator: ", "}
 	for i := range holes {
 		if rc := holes[i].Recipe; rc != nil {
-			text := rc.Field
+			text := strings.TrimSpace(rc.Field + " " + rc.Later)
 			if rc.URL != "" {
 				text += " " + rc.Where()
 			}

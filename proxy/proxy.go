@@ -37,6 +37,9 @@ type Proxy struct {
 
 	pending pending // a generation that waits for a person; guarded by reloading
 	past    past
+	trials  trials
+	live    live
+	saving  sync.Mutex // one person saves at a time
 
 	taps      taps
 	buffers   buffers
@@ -50,6 +53,7 @@ type Proxy struct {
 	allowance allowance
 	earlier   *earlier
 	gate      *gate
+	presence  *presence
 	pictures  *pictures
 
 	subscriptions *subscriptions
@@ -79,9 +83,10 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		site: o.Site, store: o.Store, vault: o.Vault, log: o.Log, observe: o.Observe,
 		memory: semaphore.NewWeighted(int64(o.Generation.Config.Limits.Memory)),
-		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue),
+		woken:  make(chan struct{}, 1), started: time.Now(), gate: newGate(), pictures: newPictures(), earlier: newEarlier(o.Site.Catalogue), live: newLive(),
 		subscriptions: newSubscriptions(),
 	}
+	p.presence = newPresence(p.started)
 	p.callers = newCallers(int64(o.Generation.Config.Limits.Memory))
 	p.works.New = newWork
 	if p.observe == nil {
@@ -104,6 +109,7 @@ func (p *Proxy) Generation() *Generation { return p.gen.Load() }
 func (p *Proxy) Ending() {
 	p.ending.Store(true)
 	p.callers.stop()
+	p.live.end()
 }
 
 // wake tells the delivery that something may be due.

@@ -73,7 +73,7 @@ func pullOf(rules *transform.Rules, t *transform.Table, row transform.DeviceRow,
 	if s == nil || !ok || s.Devices() != t {
 		return wrong("pull-source", row.ID, name, path)
 	}
-	user, password := s.Credentials(row.ID)
+	user, password := rules.Credentials(s.Name, row.ID)
 	return pull{row.ID, name, address, path, device.Credentials{User: fromEnvironment(user), Password: fromEnvironment(password)}}, nil
 }
 

@@ -84,6 +84,7 @@ func (p *Proxy) takeEvent(ctx context.Context, path, contentType, remote string,
 	}()
 	p.taps.offer(s.Name, &w.event.Request, body)
 	outcome, err := p.Accept(ctx, g, s, w, body)
+	p.presence.sighted(s, &w.result, begun)
 	if err != nil {
 		return err
 	}

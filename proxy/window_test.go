@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,11 +14,12 @@ func TestMappingWindow(t *testing.T) {
 	b := newBed(t, func(dir string) {
 		write := func(name, text string) { (&bed{t: t, dir: dir}).write(name, text) }
 		write("mappings/hikvision/short.yaml", mapping)
+		write("mappings/hikvision/long.yaml", strings.Replace(mapping, "dedup: {window: 10m}\n", "", 1))
 	})
 	g := b.Generation()
 	s, w := g.Rules.Source("hikvision"), new(work)
 	w.event.Request = event.Request{Method: "POST", Params: map[string]string{"device": "gate-1"}, Remote: "192.0.2.1", Received: time.Unix(1_800_000_000, 0)}
-	body := []byte(`{"eventType":"heartBeat"}`)
+	body := []byte(`{"eventType":"doorbell"}`)
 	if err := g.Rules.Decode(s, &w.event, body); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +32,7 @@ func TestMappingWindow(t *testing.T) {
 	for _, e := range entries {
 		got[e.Labels.Mapping] = e.KeyTTL
 	}
-	if len(got) != 2 || got["hikvision/short.yaml"] != 10*time.Minute || got["hikvision/heartbeat.yaml"] != 72*time.Hour {
+	if len(got) != 2 || got["hikvision/short.yaml"] != 10*time.Minute || got["hikvision/long.yaml"] != 72*time.Hour {
 		t.Errorf("got %v", got)
 	}
 }

@@ -53,20 +53,44 @@ func (r *Rules) AnswerWaited(s *Source, o Outcome, said PlatformAnswer, ev *even
 }
 
 func (r *run) answer(a *answer) Answer {
-	out := Answer{Status: a.status, Header: a.header}
 	json := slices.ContainsFunc(a.header, func(h [2]string) bool { return strings.Contains(h[1], "json") })
-	for _, p := range a.body {
-		if p.value == nil {
-			out.Body = append(out.Body, p.text...)
+	out := Answer{Status: a.status, Header: a.header}
+	for i := range a.body {
+		if a.body[i].items {
+			out.Body = r.items(out.Body, a, json)
 			continue
 		}
-		v, _ := r.eval(p.value)
-		s, _ := asText(v)
-		if json {
-			lit := event.AppendString(nil, s)
-			s = string(lit[1 : len(lit)-1])
-		}
-		out.Body = append(out.Body, s...)
+		out.Body = r.piece(out.Body, &a.body[i], json)
 	}
 	return out
+}
+
+// items appends one item for each element, with commas between. Who sends more
+// elements than a mapping takes is answered for those that it takes.
+func (r *run) items(body []byte, a *answer, json bool) []byte {
+	v, _ := r.eval(a.each)
+	list := listOf(v)
+	for i, el := range list[:min(len(list), maxRecords)] {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		r.env["it"] = el
+		for k := range a.item {
+			body = r.piece(body, &a.item[k], json)
+		}
+	}
+	return body
+}
+
+func (r *run) piece(body []byte, p *piece, json bool) []byte {
+	if p.value == nil {
+		return append(body, p.text...)
+	}
+	v, _ := r.eval(p.value)
+	s, _ := asText(v)
+	if json {
+		lit := event.AppendString(nil, s)
+		s = string(lit[1 : len(lit)-1])
+	}
+	return append(body, s...)
 }

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -16,14 +17,25 @@ import (
 // its records share memory with the event and live no longer than it.
 type Result struct {
 	Records []Record
+	// Brought are pictures for records of other requests.
+	Brought []Brought
 	// Refusal, if not nil, says why the event gave no record at all: the
 	// records of one event are admitted together or not at all.
 	Refusal *Refusal
+	// Left, if not nil, says which elements of the event gave no record because
+	// nobody knows their device; the records of the others stand. The event has
+	// to be kept for them.
+	Left *Refusal
 	// Ignored says why mappings that matched wanted nothing of the event.
 	Ignored []IgnoredBy
 	// Device is the id by which the device was found, or the first one that
-	// was sought in vain.
+	// was sought in vain. Of several devices it is the first that was found;
+	// see Record.FoundBy.
 	Device string
+	// Sighted is the first id of the device's row, if the source watches
+	// whether its devices are there; Beats: the event is a heartbeat.
+	Sighted string
+	Beats   bool
 
 	// Violations are all that the checks of the records found, warnings too.
 	Violations []spec.Violation
@@ -78,13 +90,21 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	defer run.release()
 	run.begin(ev, tr)
 	defer func() {
-		res.Device = run.deviceID
+		res.Device = cmp.Or(run.firstID, run.deviceID)
 		if res.Refusal != nil {
 			res.Refusal.odd(ev)
+		}
+		run.sight(res)
+		if res.Left != nil {
+			res.Left.odd(ev)
 		}
 	}()
 	if err := ev.Fill(&s.paths, run.slots); err != nil {
 		res.refuse(Undecodable, nil, err)
+		return
+	}
+	if run.unknownBeats() {
+		res.refuse(UnknownDevice, nil, run.unknownDevice())
 		return
 	}
 	var failed []message.Speaker
@@ -106,6 +126,8 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 	}
 	run.mapping = nil
 	switch {
+	case run.strangers.mapping != nil:
+		run.leave(res)
 	case matched:
 	case s.otherwise != "":
 		res.Ignored = append(res.Ignored, IgnoredBy{Because: s.otherwise})
@@ -121,12 +143,13 @@ func (r *Rules) Apply(s *Source, ev *event.Event, res *Result, tr *Trace) {
 
 func (res *Result) reset() {
 	res.spare = append(res.spare, res.Records...)
-	*res = Result{Records: res.Records[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
+	clear(res.Brought)
+	*res = Result{Records: res.Records[:0], Brought: res.Brought[:0], Ignored: res.Ignored[:0], Violations: res.Violations[:0], spare: res.spare}
 }
 
 func (res *Result) refuse(c RefusalClass, m *Mapping, why error) {
 	res.spare = append(res.spare, res.Records...)
-	res.Records = res.Records[:0]
+	res.Records, res.Brought = res.Records[:0], res.Brought[:0]
 	res.Refusal = NewRefusal(c, why)
 	if m != nil {
 		res.Refusal.Mapping = m.Name
@@ -151,17 +174,23 @@ type run struct {
 
 	device   Row
 	deviceID string
-	sought   bool // the device was looked for
+	sought   bool     // the device was looked for
+	soughtBy *Mapping // whose candidates they were; nil: the source's
+	beats    bool     // the event is a heartbeat
+	firstID  string   // by which the first device of an element was found
+
+	strangers strangers // elements whose device nobody knows
 
 	values     []spec.Value
 	blobs      []*event.Blob
 	recipes    []*Recipe // parallel to blobs: of pictures that have yet to be made
 	violations []spec.Violation
-	missed     []message.Speaker // look-ups that found nothing, for messages
-	args       []any             // of direct calls under way
-	steps      int               // see maxSteps
-	pictures   []event.Blob      // made of texts of the event
-	rows       []RowUsed         // of the expression under way, for the trace
+	missed     []missing            // rows that look-ups of the record did not find
+	letMissed  map[string][]missing // those of each let, and of the lets that it uses
+	args       []any                // of direct calls under way
+	steps      int                  // see maxSteps
+	pictures   []event.Blob         // made of texts of the event
+	rows       []RowUsed            // of the expression under way, for the trace
 }
 
 func newRun(r *Rules, s *Source) *run {
@@ -189,7 +218,8 @@ func (r *run) release() {
 	clear(r.blobs)
 	clear(r.recipes)
 	r.event, r.trace, r.mapping, r.it, r.element, r.device = nil, nil, nil, nil, nil, nil
-	r.deviceID, r.sought, r.missed, r.rows = "", false, nil, nil
+	r.deviceID, r.firstID, r.sought, r.beats, r.soughtBy, r.missed, r.rows = "", "", false, false, nil, nil, nil
+	r.strangers, r.letMissed = strangers{}, nil
 	clear(r.pictures)
 	r.pictures = r.pictures[:0]
 	r.source.runs.Put(r)
@@ -243,11 +273,11 @@ func (r *run) apply(m *Mapping, res *Result) {
 			return
 		}
 	}
-	if m.To == nil {
+	if m.To == nil && m.join == nil {
 		res.refuse(Unmapped, m, message.New("only-ignores", m.place))
 		return
 	}
-	if m.device && r.findDevice() == nil {
+	if m.device && m.deviceIDs == nil && r.findDevice() == nil {
 		res.refuse(UnknownDevice, m, r.unknownDevice())
 		return
 	}

@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"strings"
+
 	"errors"
 	"regexp"
 	"sync"
@@ -80,7 +82,17 @@ func bodyNotes(ev *event.Event) message.List {
 // odd adds what was odd about the event's body to the reason.
 func (r *Refusal) odd(ev *event.Event) {
 	if len(ev.Notes) > 0 {
-		r.Text = message.New("body-odd", r.Text, bodyNotes(ev)).In(message.English)
-		r.Chinese = message.New("body-odd", r.Chinese, bodyNotes(ev)).In(message.Chinese)
+		r.Text = addOdd(r.Text, ev, message.English)
+		r.Chinese = addOdd(r.Chinese, ev, message.Chinese)
 	}
+}
+
+// addOdd keeps rows to paste, which stand on lines of their own, at the end.
+func addOdd(text string, ev *event.Event, l message.Language) string {
+	said, rows, pasted := strings.Cut(text, "\n")
+	said = message.New("body-odd", said, bodyNotes(ev)).In(l)
+	if pasted {
+		return said + "\n" + rows
+	}
+	return said
 }

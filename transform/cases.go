@@ -81,6 +81,9 @@ func (r *Rules) RunCase(c Case, input []byte, tr *Trace) (CaseResult, error) {
 		return CaseResult{}, err
 	}
 	s := r.Source(c.Vendor)
+	if c.Event == presenceEvents {
+		s = r.Source(c.Vendor + "/" + presenceEvents)
+	}
 	if s == nil {
 		return CaseResult{}, fmt.Errorf("source %q is not in use", c.Vendor)
 	}
@@ -131,11 +134,18 @@ func (res *Result) describe(masked bool) []byte {
 	type line struct {
 		To       string          `json:"to"`
 		Distinct string          `json:"distinct,omitempty"`
+		Join     string          `json:"join,omitempty"`
 		Record   json.RawMessage `json:"record"`
+	}
+	type half struct {
+		Join     string          `json:"join,omitempty"`
+		Pictures json.RawMessage `json:"pictures"`
 	}
 	var out struct {
 		Records []line   `json:"records,omitempty"`
+		Brought []half   `json:"brought,omitempty"`
 		Ignored []string `json:"ignored,omitempty"`
+		Left    string   `json:"left,omitempty"`
 	}
 	for i := range res.Records {
 		rec := &res.Records[i]
@@ -143,14 +153,29 @@ func (res *Result) describe(masked bool) []byte {
 		if rec.Mapping.distinct != nil {
 			l.Distinct = rec.Distinct
 		}
+		l.Join = rec.Join
 		if masked {
+			if rec.Join != "" {
+				l.Join = personal.Masked(rec.Join)
+			}
 			l.Record = rec.Masked(rec.Interface)
 			l.Distinct = rec.Mapping.shownDistinct(rec)
 		}
 		out.Records = append(out.Records, l)
 	}
+	for i := range res.Brought {
+		b := &res.Brought[i]
+		h := half{Join: b.Key, Pictures: b.Pictures.Describe()}
+		if masked {
+			h.Join = personal.Masked(b.Key)
+		}
+		out.Brought = append(out.Brought, h)
+	}
 	for _, ig := range res.Ignored {
 		out.Ignored = append(out.Ignored, ig.Because)
+	}
+	if res.Left != nil {
+		out.Left = fmt.Sprintf("%s: %s", res.Left.Class, res.Left.Text)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

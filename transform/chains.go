@@ -307,7 +307,7 @@ func (v *chains) uses(root *ast.Node) []use {
 type collector struct {
 	idents  []*ast.IdentifierNode
 	callees []*ast.IdentifierNode
-	keys    []*ast.IdentifierNode // below the key of a table
+	keys    []*ast.IdentifierNode // below the key of a table, or a condition
 	members map[*ast.IdentifierNode]string
 }
 
@@ -319,7 +319,9 @@ func (c *collector) Visit(node *ast.Node) {
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			c.callees = append(c.callees, id)
 			c.member(n, id.Value)
-			if (id.Value == rowFunc || id.Value == "lookup") && len(n.Arguments) > 2 { // behind the run and the table
+			// Behind the run and the table stands the key; behind the run and
+			// the value the condition of need, which is no value either.
+			if (id.Value == rowFunc || id.Value == "lookup" || id.Value == "need") && len(n.Arguments) > 2 {
 				below := &collector{}
 				ast.Walk(&n.Arguments[2], below)
 				c.keys = append(c.keys, below.idents...)

@@ -1,19 +1,35 @@
 package transform
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"yiqiao/transform/message"
 )
 
-// findDevice looks the event's device up by the source's candidates in turn.
+// candidates are the expressions that may name the device, and where the first
+// of them stands: the mapping's own or the source's.
+func (r *run) candidates() ([]*expression, Place) {
+	if m := r.mapping; m != nil && m.deviceIDs != nil {
+		return m.deviceIDs, m.deviceAt
+	}
+	return r.source.deviceIDs, r.source.deviceAt
+}
+
+// findDevice looks the device up by the candidates in turn: that of the event,
+// or with candidates of the mapping's own that of the element.
 func (r *run) findDevice() Row {
-	if r.sought {
+	var by *Mapping
+	if r.mapping != nil && r.mapping.deviceIDs != nil {
+		by = r.mapping
+	}
+	if r.sought && r.soughtBy == by {
 		return r.device
 	}
-	r.sought = true
-	for i, e := range r.source.deviceIDs {
+	r.sought, r.soughtBy, r.device, r.deviceID = true, by, nil, ""
+	ids, _ := r.candidates()
+	for i, e := range ids {
 		id, err := r.candidate(e)
 		if id == "" {
 			r.tellNoID(e, err)
@@ -23,7 +39,7 @@ func (r *run) findDevice() Row {
 		r.tellDevice(e, id, row)
 		if row != nil {
 			r.device, r.deviceID = row.cells, row.id
-			r.tellRest(r.source.deviceIDs[i+1:])
+			r.tellRest(ids[i+1:])
 			break
 		}
 		if r.deviceID == "" {
@@ -31,6 +47,72 @@ func (r *run) findDevice() Row {
 		}
 	}
 	return r.device
+}
+
+// elementDevice finds the device of an element. One that nobody knows gives no
+// record, and is told of with all others of its kind: see leave.
+func (r *run) elementDevice(m *Mapping) bool {
+	r.sought = false
+	r.strangers.of++
+	if r.findDevice() != nil {
+		r.firstID = cmp.Or(r.firstID, r.deviceID)
+		return true
+	}
+	r.strangers.add(m, r)
+	return false
+}
+
+// strangers are the elements of an event whose device nobody knows.
+type strangers struct {
+	mapping *Mapping // the first that has one
+	of      int      // all elements
+	count   int
+	tried   []message.Speaker // what was sought, of the first ones
+	rows    []string          // to paste
+	seen    map[string]bool
+	first   message.Message // what is said if it is the only one
+}
+
+// maxStrangers is how many of them are told; the others are counted.
+const maxStrangers = 10
+
+func (s *strangers) add(m *Mapping, r *run) {
+	if s.count++; s.mapping == nil {
+		s.mapping, s.seen, s.first = m, map[string]bool{}, r.unknownDevice()
+	}
+	if s.seen[r.deviceID] || len(s.tried) == maxStrangers {
+		return
+	}
+	s.seen[r.deviceID] = true
+	tried, ids := r.tried()
+	s.tried = append(s.tried, message.List{Of: tried, Separator: ", "})
+	if len(ids) > 0 {
+		s.rows = append(s.rows, r.source.devices.rowOf(ids[0]))
+	}
+}
+
+// leave tells of the elements whose device nobody knows. If no record at all
+// came of the event it is refused; otherwise the records stand.
+func (r *run) leave(res *Result) {
+	s := &r.strangers
+	t := r.source.devices
+	why := s.first
+	if s.count > 1 || len(res.Records) > 0 {
+		tried := message.List{Of: s.tried, Separator: "; "}
+		why = message.New("unknown-devices", s.count, s.of, t.File, tried, s.mapping.deviceAt)
+		if len(res.Records) > 0 {
+			why = message.New("others-stand", why)
+		}
+		if len(s.rows) > 0 {
+			why = message.New("unknown-devices-rows", why, strings.Join(s.rows, "\n"))
+		}
+	}
+	if len(res.Records) == 0 {
+		res.refuse(UnknownDevice, s.mapping, why)
+		return
+	}
+	res.Left = NewRefusal(UnknownDevice, why)
+	res.Left.Mapping = s.mapping.Name
 }
 
 // candidate is the id that an expression gives, or nothing.
@@ -81,28 +163,35 @@ func (r *run) tellRest(rest []*expression) {
 	}
 }
 
-// unknownDevice says what was tried, and gives a row to paste.
-func (r *run) unknownDevice() message.Message {
-	t := r.source.devices
-	if t == nil {
-		return message.New("no-devices", r.source.place)
-	}
-	var tried []message.Speaker
-	var ids []string
-	for _, e := range r.source.deviceIDs {
+// tried is what the candidates gave, and which ids were sought in vain.
+func (r *run) tried() (tried []message.Speaker, ids []string) {
+	all, _ := r.candidates()
+	for _, e := range all {
 		id, _ := r.candidate(e)
 		if id == "" {
 			tried = append(tried, message.New("gave-nothing", e.said()))
 			continue
 		}
-		tried = append(tried, message.New("gave", e.said(), strings.Clone(id)))
+		id = strings.Clone(id)
+		tried = append(tried, message.New("gave", e.said(), id))
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
+	return tried, ids
+}
+
+// unknownDevice says what was tried, and gives a row to paste.
+func (r *run) unknownDevice() message.Message {
+	t := r.source.devices
+	candidates, at := r.candidates()
+	if t == nil || len(candidates) == 0 {
+		return message.New("no-devices", r.source.place)
+	}
+	tried, ids := r.tried()
 	all := message.List{Of: tried, Separator: ", "}
 	if len(ids) == 0 {
-		return message.New("no-device-named", all, r.source.deviceAt)
+		return message.New("no-device-named", all, at)
 	}
-	return message.New("unknown-device", t.File, all, r.source.deviceAt, ids[0]+strings.Repeat(",", len(t.Columns)-1))
+	return message.New("unknown-device", t.File, all, at, t.rowOf(ids[0]))
 }

@@ -90,6 +90,7 @@ func (d Difference) Mask() Difference {
 type outcome struct {
 	Records []described `json:"records"`
 	Ignored []string    `json:"ignored"`
+	Left    string      `json:"left"` // why some elements gave no record
 	refusal string
 }
 
@@ -126,6 +127,9 @@ func Differences(c *spec.Catalogue, want, got []byte) ([]Difference, error) {
 	for _, p := range pairs {
 		list = append(list, p.differences(c)...)
 	}
+	if w.Left != g.Left {
+		list = append(list, Difference{What: DifferentRefusal, Want: w.Left, Got: g.Left})
+	}
 	if !slices.Equal(w.Ignored, g.Ignored) {
 		list = append(list, Difference{What: DifferentIgnored, Want: reasons(w.Ignored), Got: reasons(g.Ignored)})
 	}
@@ -153,6 +157,7 @@ func readOutcome(b []byte) (o outcome, err error) {
 	if err = d.Decode(&o); err != nil {
 		return o, err
 	}
+	o.Left = folders.ReplaceAllString(o.Left, "$1")
 	for i := range o.Records {
 		o.Records[i].at = i
 		var members map[string]json.RawMessage

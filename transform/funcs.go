@@ -89,6 +89,13 @@ var functions = []function{
 			{`shrink(part("Picture"), "tiny")`, `error: want a size between 4KB and 64MB such as "200KB", got "tiny"`},
 			{`shrink(event.nothing, "200KB")`, "nil"},
 		}},
+	{name: "later", usage: `later(name)`, min: 1, max: 1, call: laterFunc,
+		doc: "随后在另一个请求里来的图片：同一个来源里 join.pictures 有这个名字、join.key 相同的映射带来它。只能用在有 join 的映射里。",
+		examples: []Example{
+			{`later("photo")`, "@later photo"},
+			{`first(part("nothing"), later("photo"))`, "@later photo"},
+			{`later("")`, `error: want a name, got ""`},
+		}},
 	{name: "part", usage: `part(name…)`, min: 1, max: -1, call: partFunc,
 		doc: "multipart 的一个部件：按 name、filename、Content-ID、类型查找，取第一个找到的名字。找不到为 nil。",
 		examples: []Example{
@@ -185,6 +192,14 @@ var functions = []function{
 		examples: []Example{
 			{`first(event.nothing, "", "x", "y")`, "x"},
 			{`first(nil, "")`, "nil"},
+		}},
+	{name: "need", usage: `need(value, condition)`, min: 1, max: 2, call: needFunc,
+		doc: "这个值，但必须有：nil 和空文本则拒绝（死信），即使规范不要求这个字段。写了条件的，只在条件为真时必须有。用于认出了人却查不到证件号码：need(people[event.no]?.zjhm, recognised)，死信里有可以直接粘贴的一行。",
+		examples: []Example{
+			{`need("x")`, "x"},
+			{`need(event.nothing)`, "error: want a value, got nothing"},
+			{`need(event.nothing, 1 > 2)`, "nil"},
+			{`need("")`, "error: want a value, got \"\""},
 		}},
 	{name: "digest", usage: `digest(value…)`, min: 1, max: -1, call: digestFunc,
 		doc: "若干值的短摘要（16 位十六进制），用于 distinct。",

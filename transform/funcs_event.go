@@ -126,6 +126,13 @@ func firstFunc(_ *run, args []any) (any, error) {
 	return nil, nil
 }
 
+func needFunc(_ *run, args []any) (any, error) {
+	if len(args) == 2 && args[1] != true || args[0] != nil && args[0] != "" {
+		return args[0], nil
+	}
+	return nil, want("kind-value", args[0])
+}
+
 func digestFunc(_ *run, args []any) (any, error) {
 	h := sha256.New()
 	for _, a := range args {

@@ -1,11 +1,13 @@
 package transform
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
 	"yiqiao/transform/message"
+	"yiqiao/transform/spec"
 )
 
 func lookupFunc(r *run, args []any) (any, error) {
@@ -120,11 +122,96 @@ func (r *run) rowOfList(table *Table, name string, list []any) (any, error) {
 	return r.found(table, strings.Join(ids, ", "), table.find(ids))
 }
 
-// miss keeps what a table does not have, for messages.
+// missing is a row that a table does not have.
+type missing struct {
+	table *Table
+	id    string
+}
+
+// miss keeps what a table does not have, for messages. No id misses nothing.
 func (r *run) miss(t *Table, key string) {
-	if len(r.missed) < maxMissed {
-		r.missed = append(r.missed, message.New("no-row", t.File, key))
+	if len(r.missed) < maxMissed && strings.TrimSpace(key) != "" {
+		r.missed = append(r.missed, missing{t, key})
 	}
+}
+
+// keepMissed keeps what a let missed: who reads its value wants to know why
+// there is none.
+func (r *run) keepMissed(l let, before int) {
+	of := slices.Clone(r.missed[before:])
+	for i := range l.value.uses {
+		of = append(of, r.letMissed[l.value.uses[i].name]...)
+	}
+	if len(of) == 0 {
+		return
+	}
+	if r.letMissed == nil {
+		r.letMissed = map[string][]missing{}
+	}
+	r.letMissed[l.name] = of
+}
+
+// missedBy is which rows an expression did not find, itself or in the lets
+// that it uses. It evaluates it once more: it is for messages only.
+func (r *run) missedBy(e *expression) []missing {
+	all, rows := r.missed, r.rows
+	r.missed = nil
+	_, _ = r.eval(e)
+	of := r.missed
+	r.missed, r.rows = all, rows
+	for i := range e.uses {
+		of = append(of, r.letMissed[e.uses[i].name]...)
+	}
+	var once []missing
+	for _, m := range of {
+		if !slices.Contains(once, m) {
+			once = append(once, m)
+		}
+	}
+	return once
+}
+
+// missedFor is which rows a field lacks that must have a value: where a
+// condition wants it, any of the record's may be to blame.
+func (r *run) missedFor(v *spec.Violation, e *expression) []missing {
+	switch {
+	case v.Because.English != "":
+		return r.missed
+	case e == nil:
+		return nil
+	}
+	return r.missedBy(e)
+}
+
+func saidMissing(list []missing) []message.Speaker {
+	var said []message.Speaker
+	for _, m := range list {
+		said = append(said, message.New("no-row", m.table.File, m.id))
+	}
+	return said
+}
+
+// withRows adds to what is wrong the rows that were looked for, to be pasted:
+// ids of one record that one table lacks are most likely those of one thing,
+// a person's number and his card's.
+func withRows(why message.Speaker, missed []missing) error {
+	var tables []*Table
+	ids := map[*Table][]string{}
+	for _, w := range missed {
+		if len(w.table.Key) > 1 {
+			continue
+		}
+		if !slices.Contains(tables, w.table) {
+			tables = append(tables, w.table)
+		}
+		if !slices.Contains(ids[w.table], w.id) {
+			ids[w.table] = append(ids[w.table], w.id)
+		}
+	}
+	for _, t := range tables {
+		why = message.New("paste-rows", why, t.File, t.rowOf(ids[t]...))
+	}
+	return why.(error) // violations and messages are errors
 }
 
 func wrongKeys(t *Table, got int) message.Message {

@@ -67,6 +67,7 @@ func MappingKeys() []KeyDoc {
 			{Name: "because", Required: true, Chinese: "原因，出现在统计里", English: "the reason, shown in metrics"},
 		}},
 		{Name: "each", Kind: ExpressionOr, Chinese: "列表：每个元素（it）一条记录；几层列表写成 名字: 表达式，外层在前", English: "a list: one record for each element, named it; loops one in the other as name: expression, the outer one first", Example: "event.faceCapture"},
+		{Name: "device", Kind: Expressions, Chinese: "每个元素是哪台设备：依次拿这些值去查来源的设备表；不写就用来源的 device.from，整个事件一台", English: "which device each element is of: values that are looked up in the source's device table one after the other; left out: the source's device.from, one for the whole event", Example: "[it.srcIndex, it.DeviceID]"},
 		{Name: "tables", Kind: NamedTexts, Chinese: "写在文件里的小对照表：{way: {card: \"1\", face: \"2\"}}，用 way[…] 查", English: "small tables in the file itself, looked up as way[…]"},
 		{Name: "let", Kind: NamedExprs, Chinese: "起名字的中间值，后面的能用前面的", English: "values with a name; later ones see those before"},
 		{Name: "to", Chinese: "规范的接口：记录送到哪里", English: "the interface of the standard that the records are for", Example: "stk/rytxjl"},
@@ -75,6 +76,12 @@ func MappingKeys() []KeyDoc {
 		{Name: "dedup", Kind: Section, Chinese: "这个映射自己的去重设置", English: "duplicates of this mapping's records", Keys: []KeyDoc{
 			{Name: "window", Required: true, Kind: Duration, Chinese: "多久以内再来一次算重复，代替站点的 dedup.window", English: "for how long a resend is a duplicate, in place of the site's", Example: "10m"},
 		}},
+		{Name: "join", Kind: Section, Chinese: "图片随后在另一个请求里来：两个映射用同一个 key，先到的等后到的", English: "a picture that follows in a request of its own: two mappings with one key, whichever comes first waits for the other", Keys: []KeyDoc{
+			{Name: "key", Required: true, Kind: Expression, Chinese: "事件和图片共有的：设备、时间、编号", English: "what the event and its picture have in common: device, time, number", Example: "request.query.SN + it[1] + it[0]"},
+			{Name: "wait", Required: true, Kind: Duration, Chinese: "等另一半多久（1s 到 1h）；到时没有图片的进死信（缺图片），没有事件的图片丢掉", English: "how long to wait for the other half (1s to 1h); then a record without its picture is a dead letter, a picture without its event is dropped", Example: "8s"},
+			{Name: "late", Values: lateChoices, Default: "dead", Chinese: "到时没有图片：dead 进死信，send 不带图片照送（规范必填的仍进死信）", English: "when its picture has not come: dead, a dead letter; send, it goes without, if the standard lets it"},
+			{Name: "pictures", Kind: NamedExprs, Chinese: "这个请求带来的图片（这样的映射没有 to、record）；记录里用 later(\"名字\") 等它", English: "the pictures that this request brings (such a mapping has no to and record); a record waits for one by later(\"name\")"},
+		}},
 		{Name: "wait", Kind: Duration, Chinese: "等平台答复再应答来源，最多等多久（给同步调用的旧系统）；到时没有结果就按 accepted 应答", English: "answer the sender with what the platform says, and wait for that so long at most (for legacy systems that call synchronously); after that it is told accepted", Example: "5s"},
 	}
 }
@@ -82,7 +89,7 @@ func MappingKeys() []KeyDoc {
 // FragmentKeys are the keys of a fragment, a file whose name begins with "_".
 func FragmentKeys() []KeyDoc {
 	var docs []KeyDoc
-	for _, name := range []string{"merge", "ignore", "tables", "let", "record"} {
+	for _, name := range []string{"merge", "ignore", "device", "tables", "let", "record"} {
 		docs = append(docs, *Key(MappingKeys(), name))
 	}
 	return docs
@@ -121,6 +128,18 @@ func SourceKeys() []KeyDoc {
 			{Name: "zone", Chinese: "设备时间的时区", English: "the zone of times without one", Default: "+08:00", Example: "+08:00"},
 			{Name: "correct", Chinese: "设备时钟偏差的修正", English: "what is added to the devices' times", Example: "-9m"},
 		}},
+		{Name: "presence", Kind: Section, Chinese: "设备在线：多久没有任何消息算离线，向平台报什么；不写 to 和 record 就只在设备列表和指标里看", English: "after which silence a device is offline, and what the platform is told; without to and record it only shows in the list of devices and in metrics", Keys: []KeyDoc{
+			{Name: "silent", Required: true, Kind: Duration, Chinese: "多久没有任何消息就算离线", English: "for so long nothing came from a device: it is offline", Example: "90s"},
+			{Name: "refresh", Kind: Duration, Chinese: "状态没变也隔这么久重报一次；不写就只报变化", English: "so often its state is sent though it has not changed; left out: changes only", Example: "6h"},
+			{Name: "heartbeat", Kind: Expression, Chinese: "哪些事件是心跳：只有发过心跳的设备才会因为没消息算离线，不认识的设备的心跳进死信；不写则都会", English: "which events are heartbeats: only devices that have sent one go offline by silence, and one of an unknown device is a dead letter; left out: all do", Example: `event.eventType == "videoloss"`},
+			{Name: "ignore", Kind: Sections, Chinese: "哪些设备的状态不报（event 是 device、online、since、at）", English: "changes that are not sent (event has device, online, since, at)", Keys: []KeyDoc{
+				{Name: "when", Required: true, Kind: Expression, Chinese: "条件", English: "true for what is ignored"},
+				{Name: "because", Required: true, Chinese: "原因，出现在统计里", English: "the reason, shown in metrics"},
+			}},
+			{Name: "let", Kind: NamedExprs, Chinese: "起名字的中间值", English: "values with a name"},
+			{Name: "to", Chinese: "规范的接口", English: "the interface of the standard", Example: "stk/sbzt"},
+			{Name: "record", Kind: NamedExprs, Chinese: "记录的每个字段，像映射里一样", English: "the fields of the record, as in a mapping", Example: `{isOnLine: 'event.online ? "1" : "2"'}`},
+		}},
 		{Name: "otherwise", Kind: Section, Chinese: "没有映射接的事件怎么办；不写就进死信", English: "what becomes of events that no mapping takes; left out: they are dead letters", Keys: []KeyDoc{
 			{Name: "ignore", Required: true, Chinese: "不要它们，原因是……", English: "ignore them, for this reason"},
 		}},
@@ -130,6 +149,8 @@ func SourceKeys() []KeyDoc {
 			{Name: "status", Kind: Whole, Chinese: "HTTP 状态码", English: "the HTTP status", Default: "200"},
 			{Name: "type", Chinese: "Content-Type", English: "the Content-Type", Example: "application/json"},
 			{Name: "headers", Kind: Named, Chinese: "其他应答头", English: "other headers"},
+			{Name: "each", Kind: Expression, Chinese: "列表：每个元素（it）回一段 item，用逗号隔开，放在 body 的 ${items} 处", English: "a list: for each element, named it, an item stands at ${items} in the body, with commas between", Example: "event.faces"},
+			{Name: "item", Chinese: "每个元素回的那一段，${表达式} 处填值", English: "what is answered for each element; ${expression} is filled in", Example: `{"id":"${it.id}","status":0}`},
 			{Name: "body", Chinese: "应答内容，${表达式} 处填值", English: "the body; ${expression} is filled in", Example: `{"code":0}`},
 		}},
 	}

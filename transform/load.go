@@ -105,6 +105,9 @@ func Load(o Options) (*Rules, Problems) {
 	r.imports = sync.OnceValue(func() *Source { return importSource(o.Catalogue, l.zone) })
 	for _, s := range r.Sources {
 		s.runs.New = func() any { return newRun(r, s) }
+		if p := s.Presence; p != nil && p.Events != nil {
+			p.Events.runs.New = func() any { return newRun(r, p.Events) }
+		}
 	}
 	return r, l.problems
 }
@@ -220,9 +223,14 @@ func (r *Rules) Source(name string) *Source {
 	if name == ImportSource {
 		return r.imports()
 	}
+	of, presence := strings.CutSuffix(name, "/"+presenceEvents)
 	for _, s := range r.Sources {
-		if s.Name == name {
+		switch {
+		case s.Name != of:
+		case !presence:
 			return s
+		case s.Presence != nil:
+			return s.Presence.Events
 		}
 	}
 	return nil

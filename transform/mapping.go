@@ -39,8 +39,13 @@ type Mapping struct {
 	lets     []let
 	fields   []fieldRule
 	distinct *expression
-	device   bool     // some expression needs the device's row
-	private  []string // names whose values stand for a person; see findPrivate
+	join     *joinRule // nil: its records wait for nothing, and it brings nothing
+	device   bool      // some expression needs the device's row
+	// deviceIDs are the mapping's own candidates for the device, of each
+	// element; none: the source's, for the whole event.
+	deviceIDs []*expression
+	deviceAt  Place
+	private   []string // names whose values stand for a person; see findPrivate
 }
 
 // File is the name of the file, as messages give it.
@@ -105,7 +110,7 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	}
 	l.merge(mf, fragment{vendor: b.source.Name, file: f, members: ms})
 	keys := slices.Concat(mf.fragmentKeys(), []key{
-		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil}, {"wait", false, nil},
+		{"title", true, nil}, {"merge", false, nil}, {"when", false, nil}, {"each", false, nil}, {"to", false, nil}, {"distinct", false, nil}, {"dedup", false, nil}, {"join", false, nil}, {"wait", false, nil},
 	})
 	mf.keep(f, ms, message.New("a-mapping"), keys)
 	mf.foresee()
@@ -121,8 +126,11 @@ func (l *loader) compileMapping(b *sourceBuilder, name string, data []byte) *Map
 	})
 	mf.read("ignore", mf.ignore)
 	mf.read("each", mf.each)
+	mf.read("device", func(n ast.Node) { mf.device(n, b, l) })
 	mf.read("let", mf.let)
 	mf.record()
+	mf.read("join", mf.join)
+	mf.laterNeedsJoin()
 	mf.read("distinct", func(n ast.Node) { m.distinct = mf.expression(n, "distinct") })
 	m.findPrivate()
 	return m

@@ -129,6 +129,53 @@ func (mf *mappingFile) each(n ast.Node) {
 	mf.scope.it = mf.m.it
 }
 
+// device compiles the mapping's own candidates for the device, which are
+// evaluated for each element: before let, which may use what was found.
+func (mf *mappingFile) device(n ast.Node, b *sourceBuilder, l *loader) {
+	at := n.GetToken().Position
+	if mf.m.deviceIDs != nil {
+		mf.at(n.GetToken(), message.New("given-twice", "device", mf.m.deviceAt))
+		return
+	}
+	if b.source.devices == nil {
+		if _, ok := l.tables[b.table]; !ok {
+			mf.at(n.GetToken(), message.New("no-device-table", b.table))
+		}
+		b.useDevices(n, l)
+	}
+	mf.m.deviceAt = Place{mf.name, at.Line, at.Column}
+	mf.m.deviceIDs = []*expression{}
+	for i, id := range mf.elements(n) {
+		if at := id.GetToken().Position; i == 0 {
+			mf.m.deviceAt = Place{mf.name, at.Line, at.Column}
+		}
+		c, ok := mf.code(id, "device")
+		if !ok {
+			continue
+		}
+		e := mf.scope.compile(c)
+		if e.usesDevice() {
+			mf.at(id.GetToken(), message.New("device-of-device"))
+		}
+		mf.m.deviceIDs = append(mf.m.deviceIDs, e)
+	}
+	if mf.m.each == nil {
+		return
+	}
+	early := []*expression{mf.m.when}
+	for _, ig := range mf.m.ignore {
+		early = append(early, ig.when)
+	}
+	for _, l := range mf.m.each {
+		early = append(early, l.value)
+	}
+	for _, e := range early {
+		if e.usesDevice() {
+			mf.add(Problem{Place: e.place, Message: message.New("device-early")})
+		}
+	}
+}
+
 func (mf *mappingFile) let(n ast.Node) {
 	for _, l := range mf.members(n, "let") {
 		if !mf.define(l) {

@@ -15,7 +15,7 @@ func (mf *mappingFile) record() {
 	var to ast.Node
 	mf.read("to", func(n ast.Node) { to = n })
 	if to == nil && rec == nil {
-		if len(mf.m.ignore) == 0 {
+		if len(mf.m.ignore) == 0 && len(mf.parts["join"]) == 0 {
 			mf.add(Problem{Place: mf.m.place, Message: message.New("does-nothing")})
 		}
 		return

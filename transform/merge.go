@@ -29,7 +29,7 @@ func isFragment(name string) bool { return strings.HasPrefix(path.Base(name), "_
 
 // fragmentKeys are the keys that a fragment may have; a mapping has them too.
 func (mf *mappingFile) fragmentKeys() []key {
-	return []key{{"tables", false, nil}, {"ignore", false, nil}, {"let", false, nil}, {"record", false, nil}}
+	return []key{{"device", false, nil}, {"tables", false, nil}, {"ignore", false, nil}, {"let", false, nil}, {"record", false, nil}}
 }
 
 // merge keeps the parts of the fragments that a file names, and those that

@@ -36,6 +36,9 @@ type Problem struct {
 	width   int    // characters under the caret
 }
 
+// Width is how many characters are wrong, from Col on; at least 1.
+func (p Problem) Width() int { return max(p.width, 1) }
+
 // Problem is said in English where nobody asked for another language.
 func (p Problem) Error() string { return p.In(message.English) }
 

@@ -20,6 +20,8 @@ type Recipe struct {
 	// Expires is when the URL is good for nothing any more; zero: not known.
 	Expires time.Time `json:"expires,omitzero"`
 	Edits   []Edit    `json:"edits,omitempty"` // in this order
+	// Later is the name of a picture that another request brings (join).
+	Later string `json:"later,omitempty"`
 }
 
 // Edit is one step of making a picture: one of its members is set.
@@ -52,8 +54,13 @@ func (u *unmade) edited(e Edit) *unmade {
 
 // text describes a picture that has yet to be made.
 func (rc *Recipe) text(b *event.Blob) string {
-	of := "@fetch " + shownURL(rc.URL)
-	if rc.URL == "" {
+	of := ""
+	switch {
+	case rc.Later != "":
+		of = "@later " + rc.Later
+	case rc.URL != "":
+		of = "@fetch " + shownURL(rc.URL)
+	default:
 		of = PictureText(b)
 	}
 	for _, e := range rc.Edits {
@@ -81,7 +88,7 @@ func (r *Rect) String() string {
 // identity is what tells the recipe from others: of a URL without what is
 // another one each time it is signed.
 func (rc *Recipe) identity() string {
-	s := stableURL(rc.URL)
+	s := stableURL(rc.URL) + rc.Later
 	for _, e := range rc.Edits {
 		s += "\n" + e.String()
 	}

@@ -18,6 +18,10 @@ import (
 // claim any size, and a decoded one takes 3 bytes a pixel.
 const MaxPixels = 7680 * 4320
 
+// A progressive JPEG is held as coefficients, 4 bytes for each of its values,
+// until the last of it was read: so it may have that part of MaxPixels.
+const progressivePart = 4
+
 // Bounds of what is made.
 const (
 	minEdge     = 16 // pixels: no face is smaller, and a rectangle that is has the wrong unit
@@ -43,10 +47,32 @@ func (rc *Recipe) Decoded(data []byte) (pixels int, err error) {
 	if err != nil {
 		return 0, message.New("picture-broken", err)
 	}
-	if c.Width <= 0 || c.Height <= 0 || c.Width > MaxPixels || c.Height > MaxPixels || c.Width*c.Height > MaxPixels {
-		return 0, message.New("picture-pixels", c.Width, c.Height, MaxPixels/1_000_000)
+	most := MaxPixels
+	if progressive(data) {
+		most /= progressivePart
+	}
+	if c.Width <= 0 || c.Height <= 0 || c.Width > most || c.Height > most || c.Width*c.Height > most {
+		return 0, message.New("picture-pixels", c.Width, c.Height, most/1_000_000)
 	}
 	return c.Width * c.Height, nil
+}
+
+// progressive tells whether a JPEG comes in several scans: by the marker of its
+// frame, SOF2.
+func progressive(data []byte) bool {
+	for at := 2; at+4 <= len(data) && data[at] == 0xff; {
+		switch marker := data[at+1]; {
+		case marker == 0xc2:
+			return true
+		case marker == 0xda: // the first scan
+			return false
+		case marker == 0xff: // filling
+			at++
+		default:
+			at += 2 + int(data[at+2])<<8 + int(data[at+3])
+		}
+	}
+	return false
 }
 
 func (rc *Recipe) decodes(data []byte) bool {

@@ -148,6 +148,9 @@ func TestRecipeRefuses(t *testing.T) {
 	bomb := bytes.Clone(data)
 	i := bytes.Index(bomb, []byte{0xff, 0xc0})
 	copy(bomb[i+5:], []byte{0xff, 0xff, 0xff, 0xff})
+	scans := bytes.Clone(data)
+	scans[i+1] = 0xc2
+	copy(scans[i+5:], []byte{3000 >> 8, 3000 & 0xff, 4000 >> 8, 4000 & 0xff})
 	var tall bytes.Buffer
 	if err := png.Encode(&tall, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
 		t.Fatal(err)
@@ -162,6 +165,7 @@ func TestRecipeRefuses(t *testing.T) {
 		"outside":   {crop(Rect{400, 300, 500, 400, 0}), data, "leaves 0 × 0 pixels of a picture of 320 × 240"},
 		"tiny":      {crop(Rect{0.1, 0.1, 0.11, 0.11, 1}), data, "is it another unit"},
 		"bomb":      {crop(half), bomb, "claims 65535 × 65535 pixels"},
+		"scans":     {crop(half), scans, "claims 4000 × 3000 pixels, more than 8 million"},
 		"cut off":   {crop(half), data[:len(data)/2], "cannot be decoded"},
 		"empty":     {crop(half), nil, "only JPEG and PNG"},
 		"GIF":       {crop(half), []byte("GIF89a............"), "image/gif"},

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +26,12 @@ type Record struct {
 	// Device and Time are the values of the fields that identify the record;
 	// Distinct tells apart two records of one device and one second.
 	Device, Time, Distinct string
+	// FoundBy is the id by which the device was found in the site's table;
+	// empty if the mapping needs no device.
+	FoundBy string
+	// Join is the key by which pictures that come in another request find the
+	// record, within the source; empty: none do.
+	Join string
 }
 
 // Hole is where a picture belongs in a record.
@@ -102,8 +107,14 @@ func (r *Record) Pieces(scratch []byte) iter.Seq[[]byte] {
 // record evaluates and proves one record and appends it to the result.
 func (r *run) record(m *Mapping, res *Result, element int) error {
 	r.missed = r.missed[:0]
+	clear(r.letMissed)
+	if m.deviceIDs != nil && !r.elementDevice(m) {
+		return nil
+	}
 	for _, l := range m.lets {
+		before := len(r.missed)
 		v, err := r.eval(l.value)
+		r.keepMissed(l, before)
 		if r.trace != nil {
 			r.tell(Step{What: "let", Verdict: gave(v, err), Name: l.name, Err: err}, l.value, v, nil)
 		}
@@ -111,6 +122,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 			return message.New("value-of", l.name, err)
 		}
 		r.env[l.name] = v
+	}
+	if m.To == nil {
+		return r.bring(m, res)
 	}
 	n := len(m.To.Fields)
 	if cap(r.values) < n {
@@ -133,6 +147,9 @@ func (r *run) record(m *Mapping, res *Result, element int) error {
 	rec := res.next()
 	rec.Interface, rec.Mapping = m.To, m
 	r.write(rec)
+	if err := r.waits(m, rec); err != nil {
+		return err
+	}
 	return r.identify(m, rec, element)
 }
 
@@ -173,7 +190,7 @@ func (r *run) field(m *Mapping, rule *fieldRule) error {
 	case *event.Blob:
 		r.blobs[rule.index] = v
 	case *unmade:
-		if v.recipe.URL != "" && m.To.Time < 0 && err == nil {
+		if v.recipe.URL+v.recipe.Later != "" && m.To.Time < 0 && err == nil {
 			return message.New("field-error", message.New("field", f.Name, f.Label), message.New("fetch-registration"), r.because(rule.value, f, nil))
 		}
 		v.recipe.Field = f.Name
@@ -193,7 +210,7 @@ func (r *run) value(f *spec.Field, rule *fieldRule, out *spec.Value, prefix stri
 		r.tell(Step{What: "field", Verdict: gave(v, err), Name: prefix + f.Name, Note: f.Label, Err: err}, rule.value, v, f)
 	}
 	if err != nil {
-		return v, message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err))
+		return v, withRows(message.New("field-error", message.New("field", prefix+f.Name, f.Label), err, r.because(rule.value, f, err)), r.missedBy(rule.value))
 	}
 	return v, nil
 }
@@ -242,6 +259,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	r.violations = m.To.Check(r.values, r.violations[:0])
 	var texts []message.Speaker
 	onlyPictures := len(r.missed) == 0 // else a table lacks a row
+	var rows []missing
 	res.Violations = append(res.Violations, r.violations...)
 	if r.trace != nil {
 		r.tellChecks(m)
@@ -251,6 +269,10 @@ func (r *run) check(m *Mapping, res *Result) error {
 			continue // nobody would read it
 		}
 		texts = append(texts, r.blame(m, &v))
+		if v.Missing {
+			e, _ := r.behind(m, &v)
+			rows = append(rows, r.missedFor(&v, e)...)
+		}
 		onlyPictures = onlyPictures && v.Missing && v.Field.Format == spec.GF005
 	}
 	r.rows = nil // blame evaluates again
@@ -260,7 +282,7 @@ func (r *run) check(m *Mapping, res *Result) error {
 	case onlyPictures:
 		return noPicture{violations{texts}}
 	}
-	return violations{texts}
+	return withRows(violations{texts}, rows)
 }
 
 // violations are what is wrong with a record.
@@ -283,7 +305,7 @@ func violation(v *spec.Violation) message.Both {
 // because names the expression behind a value, its place, and what it saw. What
 // an error of the expression itself says already is not said twice.
 func (r *run) because(e *expression, f *spec.Field, err error) message.Message {
-	more := slices.Clone(r.missed)
+	more := saidMissing(r.missedBy(e))
 	if saw := r.seen(e, f); len(saw.Of) > 0 {
 		more = append([]message.Speaker{saw}, more...)
 	}
@@ -317,7 +339,7 @@ func (r *run) empty(v *spec.Violation, e *expression) message.Message {
 			saw.Of = append(saw.Of, r.sawUse(e, u, v.Field))
 		}
 	}
-	saw.Of = append(saw.Of, r.missed...)
+	saw.Of = append(saw.Of, saidMissing(r.missedFor(v, e))...)
 	if saw.Separator = ", "; len(saw.Of) > 0 {
 		saw = message.List{Of: []message.Speaker{message.New("because-of", saw)}}
 	}
@@ -371,6 +393,7 @@ func appendName(doc []byte, name string) []byte {
 
 // identify finds out what makes the record one of its kind.
 func (r *run) identify(m *Mapping, rec *Record, element int) error {
+	rec.FoundBy = r.deviceID
 	if i := m.To.Device; i >= 0 {
 		rec.Device = r.values[i].Text
 	}

@@ -208,7 +208,7 @@ func answerWords(t *tried) string {
 
 // same tells whether two results are equal, without rendering them.
 func same(a, b *Result) bool {
-	return slices.EqualFunc(a.Records, b.Records, func(a, b Record) bool {
+	return (a.Left == nil) == (b.Left == nil) && (a.Left == nil || a.Left.Text == b.Left.Text) && slices.EqualFunc(a.Records, b.Records, func(a, b Record) bool {
 		return a.Interface.Name == b.Interface.Name && a.Distinct == b.Distinct && bytes.Equal(a.Doc, b.Doc) &&
 			slices.EqualFunc(a.Holes, b.Holes, func(a, b Hole) bool {
 				return a.At == b.At && a.Blob.Raw == b.Blob.Raw && bytes.Equal(a.Blob.Data, b.Blob.Data) && a.Recipe.same(b.Recipe)

@@ -20,6 +20,7 @@ type Source struct {
 	Name, Title string
 	Routes      []Route
 	Mappings    []*Mapping
+	Presence    *Presence // nil: nobody watches whether its devices are there
 
 	place     Place
 	layout    event.Layout
@@ -69,13 +70,16 @@ type answer struct {
 	when     *expression
 	status   int
 	header   [][2]string
+	each     *expression // a list: item stands in the body for each element
+	item     []piece
 	body     []piece
 }
 
-// piece is text, or an expression whose value stands there.
+// piece is text, or an expression whose value stands there, or the items.
 type piece struct {
 	text  string
 	value *expression
+	items bool
 }
 
 // sourceBuilder collects a source while its files are read.
@@ -104,6 +108,7 @@ func (l *loader) compileSource(name, fileName string, data []byte) *sourceBuilde
 		{"unwrap", false, func(n ast.Node) { s.layout.Unwrap = b.texts(n, "unwrap") }},
 		{"device", false, func(n ast.Node) { b.device(n, l) }},
 		{"time", false, b.time},
+		{"presence", false, func(n ast.Node) { b.presence(n, l) }},
 		{"otherwise", false, b.otherwise},
 		{"answers", false, b.answers},
 	})
@@ -174,10 +179,7 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 	if _, ok := l.tables[b.table]; !ok && !named {
 		b.at(tokenOf(n), message.New("no-device-table", b.table))
 	}
-	b.source.devices = l.tables[b.table]
-	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
-		b.at(tokenOf(n), message.New("device-table", t.Name, t.File))
-	}
+	b.useDevices(n, l)
 	for i, id := range ids {
 		if at := id.GetToken().Position; i == 0 {
 			b.source.deviceAt = Place{b.name, at.Line, at.Column}
@@ -185,6 +187,14 @@ func (b *sourceBuilder) device(n ast.Node, l *loader) {
 		if c, ok := b.code(id, "device.from"); ok {
 			b.source.deviceIDs = append(b.source.deviceIDs, b.scope.compile(c))
 		}
+	}
+}
+
+// useDevices takes the table that devices are looked up in. n is what wants it.
+func (b *sourceBuilder) useDevices(n ast.Node, l *loader) {
+	b.source.devices = l.tables[b.table]
+	if t := b.source.devices; t != nil && (len(t.Key) > 1 || len(t.masks) > 0) {
+		b.at(tokenOf(n), message.New("device-table", t.Name, t.File))
 	}
 }
 
@@ -244,19 +254,34 @@ func (b *sourceBuilder) answers(n ast.Node) {
 					a.header = append(a.header, [2]string{m.key, s})
 				}
 			}},
-			{"body", false, func(n ast.Node) { b.answerBody(&a, n) }},
+			{"each", false, func(n ast.Node) {
+				if c, ok := b.code(n, "each"); ok {
+					a.each = b.inAnswer().compile(c)
+				}
+			}},
+			{"item", false, func(n ast.Node) { a.item = b.template(n, "it") }},
+			{"body", false, func(n ast.Node) { a.body = b.template(n, itemsName) }},
 		})
+		if uses := slices.ContainsFunc(a.body, func(p piece) bool { return p.items }); uses != (a.each != nil) || (a.item != nil) != (a.each != nil) {
+			b.at(tokenOf(e), message.New("answer-items"))
+		}
 		b.source.answers = append(b.source.answers, a)
 	}
 }
 
 // inAnswer is what the expressions of an answer may refer to: what the platform
 // said too, which is nothing unless the sender waited for it.
-func (b *sourceBuilder) inAnswer() *scope {
+func (b *sourceBuilder) inAnswer(more ...string) *scope {
 	s := b.scope
 	s.lets = map[string]*Table{platformName: nil}
+	for _, name := range more {
+		s.lets[name] = nil
+	}
 	return &s
 }
+
+// itemsName is what the body of an answer calls its items.
+const itemsName = "items"
 
 func (b *sourceBuilder) answerFor(a *answer, n ast.Node) {
 	for _, s := range b.texts(n, "for") {
@@ -271,29 +296,37 @@ func (b *sourceBuilder) answerFor(a *answer, n ast.Node) {
 	}
 }
 
-// answerBody splits text with ${expressions}.
-func (b *sourceBuilder) answerBody(a *answer, n ast.Node) {
+// template splits text with ${expressions}. name is what they may use beside
+// what all expressions of an answer do: the element, or the items.
+func (b *sourceBuilder) template(n ast.Node, name string) (list []piece) {
 	c, ok := b.code(n, "body")
 	if !ok {
-		return
+		return nil
 	}
 	rest := c.text
 	for {
 		text, after, found := strings.Cut(rest, "${")
-		a.body = append(a.body, piece{text: text})
+		list = append(list, piece{text: text})
 		if !found {
-			return
+			return list
 		}
 		source, behind, closed := strings.Cut(after, "}")
 		if !closed {
 			c.problem(utf8.RuneCountInString(c.text)-utf8.RuneCountInString(after)-2, 2, message.New("answer"))
-			return
+			return list
 		}
 		inner := c
 		inner.text = source
 		inner.place.Col += len([]rune(c.text[:len(c.text)-len(after)]))
-		a.body = append(a.body, piece{value: b.inAnswer().compile(inner)})
-		rest = behind
+		if rest = behind; name == itemsName && strings.TrimSpace(source) == itemsName {
+			list = append(list, piece{items: true})
+			continue
+		}
+		scope := b.inAnswer()
+		if name == "it" {
+			scope = b.inAnswer(name)
+		}
+		list = append(list, piece{value: scope.compile(inner)})
 	}
 }
 

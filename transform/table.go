@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
@@ -49,22 +50,9 @@ func (t *Table) lacks(column string) bool {
 	return t.Columns != nil && (!slices.Contains(t.Columns, column) || secretColumn(column))
 }
 
-// secretColumn tells whether a column holds passwords.
-func secretColumn(name string) bool { return strings.ToLower(name) == "password" }
-
-// Credentials are those with which a device of the source's table is called:
-// its cells user and password; empty if it has none.
-func (s *Source) Credentials(id string) (user, password string) {
-	row := s.devices.exact(id)
-	if row == nil {
-		return "", ""
-	}
-	user, _ = row.cells["user"].(string)
-	return user, row.secret["password"]
-}
-
 type tableRow struct {
 	id    string // by which it was found
+	first string // of its ids: names the row
 	cells Row
 	line  int // in the table's file
 	// secret are the cells of secret columns: no expression sees them, so no
@@ -82,6 +70,26 @@ func (t *Table) Row(ids ...string) Row {
 		return r.cells
 	}
 	return nil
+}
+
+// rowOf is a line of the table's file, to be pasted and filled in, for a thing
+// that has these ids.
+func (t *Table) rowOf(ids ...string) string {
+	cells := make([]string, max(1, len(t.Columns)))
+	at := 0
+	if len(t.keys) > 0 {
+		at = t.keys[0]
+	}
+	cells[at] = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' ' // a device sent it: it must not end the line
+		}
+		return r
+	}, strings.Join(ids, "|"))
+	if strings.ContainsAny(cells[at], `,"`) {
+		cells[at] = `"` + strings.ReplaceAll(cells[at], `"`, `""`) + `"`
+	}
+	return strings.Join(cells, ",")
 }
 
 // place of a row in the table's file; of none, that file.
@@ -229,27 +237,6 @@ func (t *Table) read(f *file, data []byte) {
 	}
 }
 
-// hide takes the cells of secret columns out of the lines that problems show.
-func (t *Table) hide(f *file, r *csv.Reader, cells []string) {
-	for i, c := range cells {
-		if c == "" || i >= len(t.Columns) || !secretColumn(t.Columns[i]) {
-			continue
-		}
-		number, col := r.FieldPos(i)
-		if number > len(f.lines) {
-			continue
-		}
-		text := f.lines[number-1]
-		at := min(col-1, len(text))
-		if n := strings.Index(text[at:], c); n >= 0 {
-			at += n
-			f.lines[number-1] = text[:at] + strings.Repeat("*", len(c)) + text[at+len(c):]
-		} else {
-			f.lines[number-1] = text[:at] + "***" // quoted in some way
-		}
-	}
-}
-
 // line is one row as it stands in a file: its cells, and where each of them
 // stands.
 type line struct {
@@ -345,7 +332,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, row, l.number, secret}
+		t.rows[id] = &tableRow{name, firstID(keys), row, l.number, secret}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {
@@ -410,6 +397,9 @@ func (t *Table) readYAML(data []byte, ps *Problems) {
 				c := slices.Index(columns, m.key)
 				l.cells[c], _ = f.text(m.value, m.key)
 				places[c] = m.value.GetToken()
+				if secretColumn(m.key) && l.cells[c] != "" {
+					f.hide(places[c].Position.Line, places[c].Position.Column, l.cells[c])
+				}
 			}
 		}
 		begin := l.at

@@ -132,6 +132,7 @@ type Explanation struct {
 	Records []ExplainedRecord `json:"records,omitempty"`
 	Ignored []string          `json:"ignored,omitempty"` // the reasons
 	Refusal *ExplainedRefusal `json:"refusal,omitempty"`
+	Left    *ExplainedRefusal `json:"left,omitempty"` // why some elements gave no record
 }
 
 // ExplainedRecord is a record with its pictures described.
@@ -161,6 +162,9 @@ func (t *Trace) Explain(s *Source, res *Result) Explanation {
 	}
 	if no := res.Refusal; no != nil {
 		x.Refusal = &ExplainedRefusal{no.Class, no.Mapping, no.Text}
+	}
+	if no := res.Left; no != nil {
+		x.Left = &ExplainedRefusal{no.Class, no.Mapping, no.Text}
 	}
 	return x
 }

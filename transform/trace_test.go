@@ -207,7 +207,8 @@ func TestTraceColumns(t *testing.T) {
 func wideLines(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSuffix(line, "\n"); message.Width(line) > TraceColumns {
+		row := strings.HasSuffix(line, ",,,\n") // of a table, to be pasted
+		if line = strings.TrimSuffix(line, "\n"); message.Width(line) > TraceColumns && !row {
 			t.Errorf("%d columns: %s", message.Width(line), line)
 		}
 		if strings.ContainsAny(line, "\a\x1b\t\r") {

@@ -33,6 +33,13 @@ func WriteResult(w io.Writer, res *Result, l message.Language) {
 		out.end()
 		return
 	}
+	if left := res.Left; left != nil {
+		defer func() {
+			out.put("✗ ")
+			out.words(2, string(left.Class)+": "+left.In(l))
+			out.end()
+		}()
+	}
 	for line := range strings.Lines(string(res.describe(true))) {
 		line = strings.TrimSuffix(line, "\n")
 		if message.Width(line) > TraceColumns {
@@ -131,8 +138,8 @@ func (s *sheet) end() {
 // pieces writes pieces on lines of their own, several on one where they fit.
 func (s *sheet) pieces(list ...string) {
 	for _, p := range list {
-		p = strings.Join(strings.Fields(p), " ")
-		if p == "" {
+		p, rows, pasted := strings.Cut(p, "\n")
+		if p = strings.Join(strings.Fields(p), " "); p == "" {
 			continue
 		}
 		if s.at > 0 && s.at+2+message.Width(p) > TraceColumns {
@@ -144,6 +151,9 @@ func (s *sheet) pieces(list ...string) {
 			s.put(strings.Repeat(" ", traceIndent))
 		}
 		s.words(traceIndent+2, p)
+		if pasted {
+			s.rows(rows)
+		}
 	}
 	if s.at > 0 {
 		s.end()
@@ -152,7 +162,14 @@ func (s *sheet) pieces(list ...string) {
 
 // words goes on with a text; where the line is full, a new one begins at the
 // indent. A word that is longer than a line is broken.
+//
+// What stands behind a line end is rows of a table, to be pasted: they are
+// written as they are, however long.
 func (s *sheet) words(indent int, text string) {
+	text, rows, pasted := strings.Cut(text, "\n")
+	if pasted {
+		defer s.rows(rows)
+	}
 	for i, word := range strings.Fields(text) {
 		if i > 0 && s.at+1+message.Width(word) <= TraceColumns {
 			s.put(" ")
@@ -171,6 +188,12 @@ func (s *sheet) words(indent int, text string) {
 		}
 		s.put(word)
 	}
+}
+
+// rows writes rows of a table on lines of their own.
+func (s *sheet) rows(rows string) {
+	s.end()
+	s.put(rows)
 }
 
 // cutColumns is the beginning of a text that is at most n columns wide, but

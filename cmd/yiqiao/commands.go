@@ -51,6 +51,7 @@ func commands() []command {
 		{"import", "-to INTERFACE FILE [-site DIR] [-dry-run] | -template INTERFACE [FILE]", "register what stands in a sheet: CSV, XLSX or JSON lines; or an empty sheet to fill in", runImport},
 		{"capture", "[SOURCE] [-site DIR] [-n N] [-for DURATION] [-to DIR] [-replace]", "keep the next requests of a source, or all, as .http files", runCapture},
 		{"dead", "list|summary|show|export|import|retry|drop [-site DIR] [ID…]", "look at dead letters and at what waits, map them again, drop them", runDead},
+		{"devices", "[-site DIR] [-state STATE] [-json]", "which devices are there: last seen, events, last problem", runDevices},
 		{"store", "stats|verify|compact|export|rekey [-site DIR]", "what the store holds, whether it is sound, less of the disk, its originals as files; a new key", runStore},
 		{"platform", "-listen ADDR -private-key FILE -records FILE [-strict|-lenient]", "a simulated platform", runPlatform},
 		{"simulate", "VENDOR [-target URL | -listen ADDR] [-devices N] [-rate R] [-for D] [-late F] [-resend F] [-clock D]", "simulated devices that speak a vendor's protocol, and read its answers strictly", runSimulate},

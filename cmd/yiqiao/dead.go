@@ -113,8 +113,8 @@ type adminClient struct {
 }
 
 func newAdminClient(dir, base string) (*adminClient, error) {
+	cfg, problems := proxy.ReadConfig(dir)
 	if base == "" {
-		cfg, problems := proxy.ReadConfig(dir)
 		if len(problems) > 0 {
 			return nil, problems
 		}
@@ -124,7 +124,18 @@ func newAdminClient(dir, base string) (*adminClient, error) {
 		}
 		base = "http://" + addr
 	}
-	return &adminClient{base: strings.TrimRight(base, "/"), http: &http.Client{Timeout: 30 * time.Second}}, nil
+	return &adminClient{base: strings.TrimRight(base, "/"), http: &http.Client{Timeout: 30 * time.Second, Transport: knocking{cfg.Admin.Password}}}, nil
+}
+
+// knocking brings the password of the admin listener along, if it has one.
+type knocking struct{ password string }
+
+func (k knocking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if k.password != "" {
+		r = r.Clone(r.Context())
+		r.SetBasicAuth("yiqiao", k.password)
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // call asks the daemon and decodes its answer into v, which may be nil.

@@ -119,7 +119,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "译桥 yiqiao demo: devices post to http://%s, the simulated platform is http://%s\nhealth and metrics: http://%s/-/ready, /metrics\n\n", d.daemon.devices, l.Addr(), d.daemon.admin)
+	fmt.Fprintf(d.out, "译桥 yiqiao demo: devices post to http://%s, the simulated platform is http://%s\nconsole 控制台: http://%s/ (health and metrics: /-/ready, /metrics)\n\n", d.daemon.devices, l.Addr(), d.daemon.admin)
 	fmt.Fprintf(d.out, "%s %s %s %s %s\n", pad("时间", 9), pad("来源", 10), pad("设备", 23), pad("接口", 28), "记录（个人信息已脱敏）")
 	return nil
 }

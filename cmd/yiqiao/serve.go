@@ -17,6 +17,7 @@ import (
 
 	"yiqiao/mappings"
 	"yiqiao/proxy"
+	"yiqiao/proxy/console"
 	"yiqiao/proxy/store"
 	"yiqiao/proxy/store/disk"
 	"yiqiao/proxy/store/redis"
@@ -136,8 +137,8 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	d.proxy = proxy.New(proxy.Options{Site: o.site, Generation: o.generation, Store: st, Vault: vault, Log: o.log, Observe: o.observe})
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	d.end = end
-	if d.devices, err = d.listen(cfg.Listen, d.proxy.Devices(), 0); err == nil {
-		d.admin, err = d.listen(cfg.Admin.Listen, d.proxy.Admin(), 30*time.Second)
+	if d.devices, err = d.listen(cfg.Listen, d.proxy.Devices(), 0, d.proxy.DeviceListener); err == nil {
+		d.admin, err = d.listen(cfg.Admin.Listen, console.New(console.Options{Proxy: d.proxy, Log: o.log}), 30*time.Second, nil)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.stop())
@@ -145,13 +146,14 @@ func start(ctx context.Context, o daemonOptions) (*daemon, error) {
 	d.running.Go(func() { d.proxy.Deliver(work, grace) })
 	d.running.Go(func() { d.proxy.Tidy(work) })
 	d.running.Go(func() { d.proxy.RefreshDictionaries(work) })
+	d.running.Go(func() { d.proxy.WatchDevices(work) })
 	d.running.Go(func() { d.proxy.Subscribe(work) })
 	d.running.Go(func() {
 		if err := d.proxy.Watch(work); err != nil {
 			o.log.Warn("files are not watched; use POST /-/reload or SIGHUP", "err", err)
 		}
 	})
-	o.log.Info("started", "devices", d.devices, "admin", d.admin, "generation", o.generation.Name(), "store", st.Promise())
+	o.log.Info("started", "devices", d.devices, "admin", d.admin, "console", "http://"+d.admin+"/", "generation", o.generation.Name(), "store", st.Promise())
 	return d, nil
 }
 
@@ -200,11 +202,14 @@ func warn(log *slog.Logger, warnings []string) {
 
 // listen serves h at addr. Devices are slow and many: a header must come
 // within ten seconds, a body has its own deadline (see proxy.ingest), an idle
-// connection lives two minutes.
-func (d *daemon) listen(addr string, h http.Handler, timeout time.Duration) (string, error) {
+// connection lives two minutes. bound, if any, bounds the connections.
+func (d *daemon) listen(addr string, h http.Handler, timeout time.Duration, bound func(net.Listener) net.Listener) (string, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("listen %q: %w", addr, err)
+	}
+	if bound != nil {
+		l = bound(l)
 	}
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,

@@ -73,7 +73,7 @@ type soak struct {
 // soakMark is what a minute showed.
 type soakMark struct {
 	p99          time.Duration
-	memory, disk int64
+	memory, disk int64 // disk: beyond what waits to be delivered
 }
 
 func newSoak(t *testing.T) *soak {
@@ -185,10 +185,11 @@ func (s *soak) mark(at time.Duration) {
 	defer s.mu.Unlock()
 	slices.Sort(s.took)
 	n := len(s.took)
-	m := soakMark{s.took[n*99/100], s.memory(), s.disk()}
+	disk, waiting := s.disk(), s.acked.Load()-s.arrived()
+	m := soakMark{s.took[n*99/100], s.memory(), disk - waiting*soakBytes}
 	s.marks = append(s.marks, m)
 	s.t.Logf("%5.0fs: %d taken, %d told to come again, %d arrived; answer p50 %s p99 %s; %d MB of memory, %d MB on disk",
-		at.Seconds(), s.acked.Load(), s.again.Load(), s.arrived(), s.took[n/2].Round(100*time.Microsecond), m.p99.Round(100*time.Microsecond), m.memory>>20, m.disk>>20)
+		at.Seconds(), s.acked.Load(), s.again.Load(), s.arrived(), s.took[n/2].Round(100*time.Microsecond), m.p99.Round(100*time.Microsecond), m.memory>>20, disk>>20)
 	s.took = s.took[:0]
 }
 
@@ -221,7 +222,7 @@ func (s *soak) judge() {
 		least int64 // and what is below this is never too much
 	}{
 		{"bytes of memory", func(m soakMark) int64 { return m.memory }, 2, 256 << 20},
-		{"bytes on disk", func(m soakMark) int64 { return m.disk }, 2, 1 << 30},
+		{"bytes on disk beyond what waits", func(m soakMark) int64 { return m.disk }, 2, 1 << 30},
 		{"nanoseconds p99", func(m soakMark) int64 { return int64(m.p99) }, 3, int64(50 * time.Millisecond)},
 	} {
 		median := func(list []soakMark) int64 {

@@ -26,7 +26,8 @@ const (
 	maxRedirects  = 5
 	maxHeader     = 64 << 10
 	maxChallenge  = 64 << 10 // bytes of the body of a 401, which is read to keep the connection
-	maxKnown      = 4096     // credentials at hosts whose nonces are remembered
+	maxKnown      = 4096     // credentials at hosts that are remembered
+	deniedFor     = 10 * time.Minute
 )
 
 // Credentials are what a device asks for. The zero value is none.
@@ -50,6 +51,9 @@ type Client struct {
 
 	mu    sync.Mutex
 	known map[login]*digest.Transport // they hold the nonces of a host
+	// denied are logins that a host refused, and until when they are not tried
+	// again: devices lock an account after a few wrong passwords, for all.
+	denied map[login]time.Time
 }
 
 type login struct {
@@ -62,7 +66,7 @@ func NewClient(o Options) *Client {
 	if o.Guard == nil {
 		o.Guard = new(Guard)
 	}
-	c := &Client{guard: o.Guard, known: map[login]*digest.Transport{}}
+	c := &Client{guard: o.Guard, known: map[login]*digest.Transport{}, denied: map[login]time.Time{}}
 	c.base = &http.Transport{
 		DialContext:            c.dial, // and no Proxy: it would be who dials
 		TLSClientConfig:        &tls.Config{InsecureSkipVerify: o.AnyCertificate, MinVersion: tls.VersionTLS10},
@@ -91,15 +95,20 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 // Do sends a request as http.Client does, redirects included. Each hop is
 // checked: its scheme here, its address when it is dialled. The caller bounds
 // and closes the body, which may be endless, and ends it by the request's
-// context. A 401 in spite of credentials is no error of Do.
+// context. A 401 in spite of credentials is no error of Do; after it the same
+// credentials are *Denied at that host for a while, without a request.
 //
 // Errors show no secret of the URL.
 func (c *Client) Do(req *http.Request, cred Credentials) (*http.Response, error) {
 	if err := checkURL(req.URL); err != nil {
 		return nil, err
 	}
+	l := login{cred, req.URL.Scheme + "://" + req.URL.Host}
+	if until := c.deniedUntil(l); !until.IsZero() {
+		return nil, &Denied{until}
+	}
 	h := http.Client{
-		Transport: &hop{c, req.URL.Scheme + "://" + req.URL.Host, cred},
+		Transport: &hop{c, l.host, cred},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return fmt.Errorf("more than %d redirects", maxRedirects)
@@ -114,7 +123,37 @@ func (c *Client) Do(req *http.Request, cred Credentials) (*http.Response, error)
 		}
 		return nil, err
 	}
+	if res.StatusCode == http.StatusUnauthorized && cred != (Credentials{}) && res.Request.URL.Host == req.URL.Host {
+		c.deny(l)
+	}
 	return res, nil
+}
+
+// Denied says that a host refused the credentials lately.
+type Denied struct{ Until time.Time }
+
+func (e *Denied) Error() string {
+	return "the user or password was refused; it is not tried again before " + e.Until.Format(time.TimeOnly) + ", so that the device does not lock the account"
+}
+
+func (c *Client) deniedUntil(l login) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	until, ok := c.denied[l]
+	if ok && time.Now().After(until) {
+		delete(c.denied, l)
+		return time.Time{}
+	}
+	return until
+}
+
+func (c *Client) deny(l login) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.denied) >= maxKnown {
+		clear(c.denied)
+	}
+	c.denied[l] = time.Now().Add(deniedFor)
 }
 
 // ErrScheme says that a URL is none of http or https.

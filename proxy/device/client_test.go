@@ -123,6 +123,17 @@ func TestDigest(t *testing.T) {
 		if n := cam.requests.Load() - before; n != 2 {
 			t.Errorf("%s: a wrong password took %d requests, want 2", algorithm, n)
 		}
+		for range 10 { // the next events of the same camera
+			if _, err := c.Picture(context.Background(), server.URL+"/2", Credentials{"admin", "wrong"}, 1000); !errors.As(err, new(*Denied)) {
+				t.Errorf("%s: a wrong password again: %v", algorithm, err)
+			}
+		}
+		if n := cam.requests.Load() - before; n != 2 {
+			t.Errorf("%s: it was tried again: %d requests", algorithm, n)
+		}
+		if _, err := c.Picture(context.Background(), server.URL, cred, 1<<20); err != nil {
+			t.Errorf("%s: the right password after it: %v", algorithm, err)
+		}
 	}
 }
 
@@ -191,13 +202,12 @@ func TestPictureLimits(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(hold)
-	c := client(t)
 	for path, want := range map[string]string{
 		"/long": "more than 1000 bytes", "/endless": "more than 1000 bytes", "/html": "want a picture", "/missing?sign=secret": "404",
 		"/slow": "deadline", "/never": "deadline", "/challenge": "401", "/header": "header",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		_, err := c.Picture(ctx, server.URL+path, Credentials{"u", "p"}, 1000)
+		_, err := client(t).Picture(ctx, server.URL+path, Credentials{"u", "p"}, 1000)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", path, err, want)

@@ -91,6 +91,14 @@ type Store interface {
 	// was admitted.
 	Replace(ctx context.Context, now time.Time, id string, entries []Entry) ([]Admission, error)
 
+	// Meet merges what the replica has seen of devices with what the others
+	// have, takes the lead if nobody has it, or keeps it, and answers with all
+	// of it. Sightings are kept beyond the end of the process, the last minute
+	// of them perhaps not; what was told of a device is kept as soon as Meet
+	// has returned, though a power cut may take it back. m.Notes without a
+	// Device are passed over.
+	Meet(ctx context.Context, now time.Time, m Meeting) (Attendance, error)
+
 	// Stats counts what the store holds.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 

@@ -55,6 +55,7 @@ var sites = []row{
 	{"dedup-positive", "{1}: want a duration like 72h, got {2}", "{1}：应为时长，如 72h，实际是 {2}", "", ""},
 	{"dead-age", "{1}: want at least 1h, got {2}", "{1}：应至少 1h，实际是 {2}", "", ""},
 	{"dead-bytes", "{1}: want at least 1MB, got {2} bytes", "{1}：应至少 1MB，实际是 {2} 字节", "", ""},
+	{"pictures-nowhere", "mapping {1} has pictures fetched, and pictures.from allows no address: such records become dead letters", "映射 {1} 要取图片，而 pictures.from 没有允许任何地址：这样的记录会成为死信", "add pictures: {from: [192.0.2.0/24]} with the addresses that pictures come from", "请写 pictures: {from: [192.0.2.0/24]}，写上图片所在的地址"},
 	{"pictures-from", "{1}: want an address, a range or a host name without a port, got {2q}", "{1}：应为 IP 地址、网段或主机名（不带端口），实际是 {2q}", "for example 192.0.2.0/24, 192.0.2.7, isc.example.com", "例如 192.0.2.0/24、192.0.2.7、isc.example.com"},
 	{"pictures-time", "{1}: want {2} to {3}, got {4}", "{1}：应为 {2} 到 {3}，实际是 {4}", "", ""},
 	{"limits-body", "{1}: want at least 1KB, got {2} bytes", "{1}：应至少 1KB，实际是 {2} 字节", "", ""},

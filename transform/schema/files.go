@@ -73,6 +73,7 @@ func mapping(c *spec.Catalogue) *node {
 	})
 	n.AnyOf = []*node{
 		{Required: []string{"to", "record"}},
+		{Required: []string{"join"}, Not: &node{AnyOf: []*node{{Required: []string{"to"}}, {Required: []string{"record"}}}}}, // it brings pictures
 		{Required: []string{"ignore"}, Not: &node{AnyOf: []*node{{Required: []string{"to"}}, {Required: []string{"record"}}}}},
 		{Required: []string{"merge"}}, // the fragment may have the rest
 	}

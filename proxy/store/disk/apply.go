@@ -207,16 +207,30 @@ func (s *Store) transact(o *op) error {
 
 // committed lands the operations of a transaction that has ended.
 func (s *Store) committed(t *txn, ops []*op) {
-	s.mu.Lock()
-	s.count = t.count
-	s.commits++
-	s.mu.Unlock()
+	s.counted(t, ops)
 	for _, p := range t.gone {
 		s.log.gone(p)
 	}
 	for _, o := range ops {
 		o.applied = o.err == nil
 		s.answer(o, o.err)
+	}
+}
+
+// counted takes over what a transaction has counted, and at the same moment
+// takes it from what is on its way: the quota never sees it twice.
+func (s *Store) counted(t *txn, ops []*op) {
+	s.flight.Lock()
+	defer s.flight.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count = t.count
+	s.commits++
+	for _, o := range ops {
+		if o.err == nil {
+			s.flight.bytes -= o.planned
+			o.planned = 0
+		}
 	}
 }
 

@@ -99,6 +99,8 @@ type Store struct {
 	lag     *semaphore.Weighted // records on their way from the syncer to the index
 	health  health
 
+	presence presence
+
 	closing sync.RWMutex // held for reading while an operation is under way
 	closed  bool
 
@@ -165,6 +167,7 @@ func Open(folder string, o Options) (*Store, error) {
 		s.release()
 		return nil, fmt.Errorf("store %q: %w", folder, explain(err))
 	}
+	s.loadPresence()
 	s.refill(s.count.keys)
 	go s.write()
 	go s.sync()
@@ -242,6 +245,7 @@ func (s *Store) Close() error {
 	<-s.ended
 	<-s.kept
 	s.filling.Wait()
+	_ = s.savePresence() // nothing can be done about it now, and little is lost
 	return s.release()
 }
 

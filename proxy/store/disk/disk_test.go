@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"yiqiao/proxy/store"
 	"yiqiao/proxy/store/storetest"
 )
@@ -127,6 +129,54 @@ func TestQuota(t *testing.T) {
 	}
 	if err := admit("c", 1); err != nil {
 		t.Errorf("want room again, got %v", err)
+	}
+}
+
+// What has just landed in the index is counted once: whoever looks while
+// many entries do sees no more than they are.
+func TestQuotaCountsOnce(t *testing.T) {
+	const producers, each = 16, 100
+	body := make([]byte, 1000)
+	s := open(t, t.TempDir(), Options{})
+	admit := func(id string) error {
+		_, err := s.Admit(t.Context(), time.Now(), []store.Entry{entry(id, id, id, body)})
+		return err
+	}
+	if err := errors.Join(admit("first"), s.catchUp(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	s.opts.MaxBytes = s.counters().bytes() * (producers*each + 1)
+	done := make(chan struct{})
+	var looking, posting errgroup.Group
+	looking.Go(func() error {
+		for {
+			select {
+			case <-done:
+				return nil
+			default:
+				if err := s.quota(0); err != nil {
+					return err
+				}
+			}
+		}
+	})
+	for p := range producers {
+		posting.Go(func() error {
+			for n := range each {
+				if err := admit(fmt.Sprintf("%02d-%04d", p, n)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := errors.Join(posting.Wait(), s.catchUp(t.Context()))
+	close(done)
+	if err := errors.Join(err, looking.Wait()); err != nil {
+		t.Error(err)
+	}
+	if full := s.quota(1); full == nil {
+		t.Errorf("%d bytes are counted, want %d", s.counters().bytes(), s.opts.MaxBytes)
 	}
 }
 

@@ -98,9 +98,9 @@ func (s *Store) room(n int64) error {
 // quota says whether n more bytes stay within MaxBytes.
 func (s *Store) quota(n int64) error {
 	s.flight.Lock()
-	n += s.flight.bytes
+	n += s.flight.bytes + s.counters().bytes()
 	s.flight.Unlock()
-	if n += s.counters().bytes(); n > s.opts.MaxBytes {
+	if n > s.opts.MaxBytes {
 		return fmt.Errorf("%w: %d bytes, at most %d (store.maxBytes)", store.ErrFull, n, s.opts.MaxBytes)
 	}
 	return nil

@@ -35,7 +35,7 @@ type Keys struct {
 }
 
 func keyFlags() map[string]string {
-	return map[string]string{"reserve": "", "confirm": "allow-oom", "giveback": "allow-oom"}
+	return map[string]string{"reserve": "", "confirm": "allow-oom", "giveback": "allow-oom", "meet": ""}
 }
 
 // OpenKeys connects to the servers that url names, as Open does, and refuses

@@ -22,7 +22,7 @@ type scripts map[string]*redis.Script
 func scriptFlags() map[string]string {
 	return map[string]string{
 		"admit": "", "replace": "",
-		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom", "trim": "allow-oom", "hasten": "allow-oom",
+		"claim": "allow-oom", "extend": "allow-oom", "settle": "allow-oom", "release": "allow-oom", "trim": "allow-oom", "hasten": "allow-oom", "meet": "",
 		"peek": "no-writes", "list": "no-writes", "stats": "no-writes", "registered": "no-writes",
 	}
 }

@@ -55,6 +55,8 @@ type Keys interface {
 	// is another entry's, once each.
 	Confirm(ctx context.Context, now time.Time, h store.Hold, known []store.Known) (twice int, err error)
 	GiveBack(ctx context.Context, h store.Hold, keys []store.Key) error
+	// Meet is store.Store's, for all replicas.
+	Meet(ctx context.Context, now time.Time, m store.Meeting) (store.Attendance, error)
 	// Ready tells whether keys can be reserved.
 	Ready(ctx context.Context) error
 	State() string
@@ -146,6 +148,16 @@ func (s *Store) enter(ctx context.Context) error {
 		return store.ErrClosed
 	}
 	return nil
+}
+
+// Meet implements store.Store. While Redis is away nobody can know what the
+// others have seen: then it fails, and nobody is said to be silent.
+func (s *Store) Meet(ctx context.Context, now time.Time, m store.Meeting) (store.Attendance, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Attendance{}, err
+	}
+	defer s.open.RUnlock()
+	return s.keys.Meet(ctx, now, m)
 }
 
 // Admit implements store.Store.

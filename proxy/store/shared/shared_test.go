@@ -200,7 +200,7 @@ func TestConformanceWithoutRedis(t *testing.T) {
 	server := storetest.StartRedis(t)
 	server.Kill()
 	open := func(t *testing.T) store.Store { return uncounted{start(t, server.URL(), nil).Store} }
-	storetest.Run(t, open, storetest.Options{MaxEntry: 1 << 20})
+	storetest.Run(t, open, storetest.Options{MaxEntry: 1 << 20, Alone: true})
 }
 
 // uncounted hides how many entries were admitted without the keys.

@@ -25,6 +25,7 @@ type Model struct {
 	keys    map[store.Key]modelKey
 
 	accepted map[store.Key]modelVersion
+	board    store.Board
 }
 
 type modelEntry struct {

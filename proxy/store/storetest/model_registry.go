@@ -75,3 +75,13 @@ func (m *Model) Hasten(ctx context.Context, now time.Time, ids []string) error {
 	}
 	return nil
 }
+
+// Meet implements store.Store.
+func (m *Model) Meet(ctx context.Context, now time.Time, meeting store.Meeting) (store.Attendance, error) {
+	if err := m.enter(ctx); err != nil {
+		return store.Attendance{}, err
+	}
+	defer m.mu.Unlock()
+	a, _ := m.board.Meet(now, meeting)
+	return a, nil
+}

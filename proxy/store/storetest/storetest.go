@@ -41,6 +41,8 @@ type Options struct {
 	// Small opens an empty store that answers ErrFull before it holds 16 MiB
 	// of bodies. Nil: fullness is not tested.
 	Small func(t *testing.T) store.Store
+	// Alone: the replicas do not reach each other, so they cannot meet.
+	Alone bool
 }
 
 // Run tests a store. open returns a new and empty one each time; the suite
@@ -55,9 +57,13 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts Options) {
 		{"Registry", registryRules},
 		{"List", listRules},
 		{"Replace", replaceRules},
+		{"Meet", meetRules},
 		{"Life", lifeRules},
 	}
 	for _, g := range groups {
+		if opts.Alone && g.name == "Meet" {
+			g.rules = []rule{{"nobody leads", checkNobodyLeads}}
+		}
 		t.Run(g.name, func(t *testing.T) {
 			for _, r := range g.rules {
 				t.Run(r.name, func(t *testing.T) { r.check(newFixture(t, open(t))) })
@@ -72,6 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts Options) {
 	}
 	if opts.Reopen != nil {
 		t.Run("ReopenRegistry", func(t *testing.T) { checkRegistryReopen(newFixture(t, open(t)), opts.Reopen) })
+		t.Run("ReopenMeet", func(t *testing.T) { checkMeetReopen(newFixture(t, open(t)), opts.Reopen) })
 		t.Run("Reopen", func(t *testing.T) { checkReopen(newFixture(t, open(t)), opts.Reopen) })
 	}
 	t.Run("Model", func(t *testing.T) { checkModel(t, open) })

@@ -26,6 +26,7 @@
 --                      of the process that admitted it, but always greater
 --                      than the one before, so that partitions can be merged
 --   token              counter: fencing
+--   presence           HASH, and presence:lead: see meet.lua
 --
 -- Times come as decimal nanoseconds of 19 digits; the first 16 are
 -- microseconds, which a double holds exactly.
