@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -174,6 +175,7 @@ const (
 func (sub *subscription) run(ctx context.Context) {
 	defer sub.client.Close()
 	log := sub.p.log.With("device", sub.pull.device, "stream", sub.pull.stream, "address", sub.pull.address)
+	told := ""
 	for failures := 0; ; {
 		sub.update(func(s *Subscription) { s.State, s.NextTry = connecting, time.Time{} })
 		begun := time.Now()
@@ -182,13 +184,18 @@ func (sub *subscription) run(ctx context.Context) {
 			return
 		}
 		if failures++; time.Since(begun) > steady {
-			failures = 1
+			failures, told = 1, ""
 		}
 		wait := retryWait(failures)
 		if errors.Is(err, device.ErrCredentials) {
 			wait = credentialsWait
 		}
-		log.WarnContext(ctx, "subscription ended", "err", err, "again", wait.Round(time.Millisecond))
+		level := slog.LevelWarn
+		if err.Error() == told {
+			level = slog.LevelDebug // a device that is off for a week says it once
+		}
+		told = err.Error()
+		log.Log(ctx, level, "subscription ended", "err", err, "again", wait.Round(time.Millisecond))
 		sub.p.metrics.subscriptionEnds.WithLabelValues(sub.pull.stream, endOf(err)).Inc()
 		sub.update(func(s *Subscription) { s.State, s.Error, s.NextTry = waiting, err.Error(), time.Now().Add(wait) })
 		select {

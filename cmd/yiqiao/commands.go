@@ -54,7 +54,7 @@ func commands() []command {
 		{"devices", "[-site DIR] [-state STATE] [-json]", "which devices are there: last seen, events, last problem", runDevices},
 		{"store", "stats|verify|compact|export|rekey [-site DIR]", "what the store holds, whether it is sound, less of the disk, its originals as files; a new key", runStore},
 		{"platform", "-listen ADDR -private-key FILE -records FILE [-strict|-lenient]", "a simulated platform", runPlatform},
-		{"simulate", "VENDOR [-target URL] [-devices N] [-rate R] [-for D] [-late F] [-resend F] [-clock D]", "simulated devices that speak a vendor's protocol, and read its answers strictly", runSimulate},
+		{"simulate", "VENDOR [-target URL | -listen ADDR] [-devices N] [-rate R] [-for D] [-late F] [-resend F] [-clock D]", "simulated devices that speak a vendor's protocol, and read its answers strictly", runSimulate},
 		{"health", "[-site DIR] [-url URL]", "ask a running daemon whether it is ready (for HEALTHCHECK)", runHealth},
 		{"version", "", "print the version", runVersion},
 	}

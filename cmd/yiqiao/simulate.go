@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +32,7 @@ func runSimulate(ctx context.Context, std stdio, args []string) error {
 	login := f.String("digest", "", "USER:PASSWORD for a source that asks for Digest")
 	f.StringVar(&o.Token, "token", "", "sent as ?token=…")
 	f.Uint64Var(&o.Seed, "seed", 1, "what is random repeats with it")
+	listen := f.String("listen", "", "be one device that is called there, instead of devices that push: streams, searches in its memory, pictures")
 	table := f.Bool("csv", false, "print the device table of these devices and end")
 	people := f.Bool("people", false, "print the table of the simulated people and end")
 	words, err := parse(f, args)
@@ -64,6 +69,9 @@ func runSimulate(ctx context.Context, std stdio, args []string) error {
 		defer cancel()
 	}
 	o.People = simPeople
+	if *listen != "" {
+		return simulateCalled(ctx, std, v, o, *listen)
+	}
 	return simulate(ctx, std, v, o)
 }
 
@@ -91,4 +99,38 @@ func simulate(ctx context.Context, std stdio, v *devicetest.Vendor, o devicetest
 		return errFindings
 	}
 	return nil
+}
+
+// simulateCalled is one device that others call: events come to its streams,
+// and stay in its memory, at the rate of o.
+func simulateCalled(ctx context.Context, std stdio, v *devicetest.Vendor, o devicetest.Options, addr string) error {
+	kinds := slices.Concat(slices.Collect(maps.Values(v.Streams))...)
+	slices.Sort(kinds)
+	if len(kinds) == 0 {
+		return usagef("%s has no streams; those of hikvision and dahua are simulated", v.Name)
+	}
+	d := devicetest.NewDevice(v, devicetest.DeviceOptions{User: o.User, Pass: o.Pass, Picture: o.Picture, People: o.People})
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen %q: %w", addr, err)
+	}
+	fmt.Fprintf(std.out, "%s: device %s is called at http://%s, streams %s\n%s", v.Name, d.ID(), l.Addr(), strings.Join(slices.Sorted(maps.Keys(v.Streams)), ", "), d.Row(l.Addr().String()))
+	serving, end := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- serveUntil(serving, l, d) }()
+	ticker := time.NewTicker(time.Duration(float64(time.Second) / o.Rate))
+	defer ticker.Stop()
+	for n := 0; ctx.Err() == nil && err == nil; n++ {
+		if n == o.Events && n > 0 {
+			ticker.Stop() // it stays, with what is in its memory
+		}
+		select {
+		case <-ticker.C:
+			_, err = d.EmitAt(kinds[n%len(kinds)], time.Now().Add(o.Clock))
+		case <-ctx.Done():
+		}
+	}
+	d.Cut()
+	end()
+	return errors.Join(err, <-served)
 }

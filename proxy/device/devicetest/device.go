@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -71,6 +72,20 @@ func NewDevice(v *Vendor, o DeviceOptions) *Device {
 	d.mux.HandleFunc("GET /cgi-bin/recordFinder.cgi", d.recordFinder)
 	d.mux.HandleFunc("GET /pictures/", d.pictureOf)
 	return d
+}
+
+// Row is the device's row in a table, with its head, for a site that listens to
+// it at address; of several streams the first.
+func (d *Device) Row(address string) string {
+	var b strings.Builder
+	head, _, _ := strings.Cut(DevicesCSV(0), "\n")
+	lines := strings.Split(strings.TrimSpace(DevicesCSV(d.o.Index+1, d.v)), "\n")
+	stream := ""
+	if names := slices.Sorted(maps.Keys(d.v.Streams)); len(names) > 0 {
+		stream = names[0]
+	}
+	fmt.Fprintf(&b, "%s,pull,address,user,password\n%s,%s,%s,%s,%s\n", head, lines[len(lines)-1], stream, address, d.o.User, d.o.Pass)
+	return b.String()
 }
 
 // ID is the device's key in DevicesCSV.
@@ -141,7 +156,7 @@ func (d *Device) Silence(on bool) {
 }
 
 // Emit makes an event of a kind (a request of the vendor's file): it goes to
-// all open streams, and into the device's memory. It returns the event.
+// the open streams that carry such events, and into the device's memory. It returns the event.
 func (d *Device) Emit(kind string) (Moment, error) { return d.EmitAt(kind, time.Now()) }
 
 // EmitAt is Emit with another time of the device's clock.
@@ -167,7 +182,10 @@ func (d *Device) EmitAt(kind string, at time.Time) (Moment, error) {
 		return m, nil
 	}
 	parts := streamed(q)
-	for s := range d.streams {
+	for s, name := range d.streams {
+		if !slices.Contains(d.v.Streams[name], kind) {
+			continue
+		}
 		select {
 		case s <- parts:
 		default: // nobody reads: a device does not wait either, its memory has the event

@@ -7,6 +7,7 @@ package devicetest
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Vendor struct {
 	Start     []string            `yaml:"start"`     // what a device sends first
 	Alive     []string            `yaml:"alive"`     // what it sends at each heartbeat
 	Cycle     []string            `yaml:"cycle"`     // its events; they take turns
+	Streams   map[string][]string `yaml:"streams"`   // what a device that is called sends on each of its streams
 	Answer    Answer              `yaml:"answer"`    // of requests that name none
 	Resend    Resend              `yaml:"resend"`
 	Requests  map[string]*Request `yaml:"requests"`
@@ -84,7 +86,7 @@ func Load(name string) (*Vendor, error) {
 			return nil, fmt.Errorf("vendor %q: request %q: %w", name, n, err)
 		}
 	}
-	for _, n := range slices.Concat(v.Start, v.Alive, v.Cycle) {
+	for _, n := range slices.Concat(v.Start, v.Alive, v.Cycle, slices.Concat(slices.Collect(maps.Values(v.Streams))...)) {
 		if v.Requests[n] == nil {
 			return nil, fmt.Errorf("vendor %q: there is no request %q", name, n)
 		}

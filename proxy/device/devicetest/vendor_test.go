@@ -3,7 +3,10 @@ package devicetest
 import (
 	"bytes"
 	"image/jpeg"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -64,6 +67,33 @@ func TestAnswerRead(t *testing.T) {
 	}
 	if err := v.Answer.read(Moment{}, "text/plain", []byte(`{}`)); err == nil {
 		t.Error("another type is taken")
+	}
+}
+
+// Devices answer a challenge, and carry their token where the site wants it.
+func TestFleetCredentials(t *testing.T) {
+	v, err := Load("gat1400")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := NewDevice(v, DeviceOptions{User: "sim", Pass: "right"}) // of it only its challenge
+	for pass, want := range map[string]int{"right": 2, "wrong": 0} {
+		var mu sync.Mutex
+		tokens := map[string]int{}
+		asks.mux = http.NewServeMux()
+		asks.mux.HandleFunc("/VIID/", func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			tokens[r.URL.Query().Get("token")]++
+			w.WriteHeader(http.StatusTeapot)
+		})
+		server := httptest.NewServer(asks)
+		f := NewFleet(v, Options{Target: server.URL, Devices: 1, Rate: 1000, Events: 1, ResendAfter: time.Microsecond, User: "sim", Pass: pass, Token: "t&1"})
+		f.Run(t.Context())
+		server.Close()
+		if r := f.Report(); len(tokens) != min(want, 1) || tokens["t&1"] < want || r.Taken > 0 || !r.Trouble() {
+			t.Errorf("%s: the server saw %v, %s", pass, tokens, r)
+		}
 	}
 }
 
