@@ -28,7 +28,7 @@ bench:
 	YIQIAO_BENCH_JSON=$(CURDIR)/bench.json $(GO) test -run xxx -bench "^Benchmark(HotPath|Validation)$$" -benchtime 1s -count=1 ./proxy
 
 FUZZ = transform/sheet:FuzzRows transform/columns:FuzzRecord transform/event:FuzzJSON transform/event:FuzzDecode transform/event:FuzzShorten transform/event:FuzzXML transform/event:FuzzMultipart transform/event:FuzzForm transform/event:FuzzKeyValue transform/event:FuzzRows transform/event:FuzzEncoding transform:FuzzApply transform:FuzzLoad transform:FuzzExpression transform:FuzzReadCapture transform:FuzzPropose transform:FuzzPolygon transform:FuzzIDCard transform:FuzzPlate transform:FuzzDict \
-	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/platform:FuzzDictionary proxy/store/disk:FuzzReadRecord
+	transform/spec:FuzzCheckJSON proxy:FuzzReadEntry proxy:FuzzConfig proxy/device:FuzzParts proxy/seal:FuzzOpen proxy/seal:FuzzKeys proxy/platform:FuzzJudge proxy/platform:FuzzDictionary proxy/store/disk:FuzzReadRecord
 FUZZTIME ?= 60s
 
 fuzz:

@@ -87,13 +87,13 @@ func (f *Fleet) Run(ctx context.Context) {
 		queues[i] = make(chan task, 64)
 		sending.Go(func() { f.lane(ctx, queues[i]) })
 	}
-	ctx, end := context.WithCancel(ctx)
+	pushing, end := context.WithCancel(ctx)
 	defer end()
 	var beating sync.WaitGroup
 	if len(f.v.Alive) > 0 {
-		beating.Go(func() { f.beat(ctx, queues) })
+		beating.Go(func() { f.beat(pushing, queues) })
 	}
-	f.events(ctx, queues)
+	f.events(pushing, queues)
 	end()
 	beating.Wait()
 	for _, q := range queues {
