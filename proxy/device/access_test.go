@@ -130,7 +130,9 @@ func TestNoncesForget(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	near := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	token := func(in string) *Access { return &Access{Kind: Token, In: in, Name: "key", Tokens: []string{"one", "two"}} }
+	token := func(in string) *Access {
+		return &Access{Kind: Token, In: in, Name: "key", Tokens: []string{"one", "two"}}
+	}
 	basic := &Access{Kind: Basic, Accounts: map[string]string{"camera": "pass", "door": "pass2"}}
 	for _, c := range []struct {
 		name     string
