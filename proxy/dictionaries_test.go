@@ -193,7 +193,7 @@ func TestDictionariesOfASite(t *testing.T) {
 	w := newWD(t, lists)
 	b := newDictionaryBed(t, w)
 	b.write("dictionaries/ZD004.json", "{")
-	b.write("yiqiao.yaml", strings.Replace(b.read("yiqiao.yaml"), "timeout: 2s", "timeout: 2s, dictionaries: {paths: {ZD035: wd/wyrygwdm}}", 1))
+	b.write("yiqiao.yaml", strings.Replace(b.read("yiqiao.yaml"), "timeout: 2s", "timeout: 2s, dictionaries: {paths: {ZD035: wd/wyrygwdm}}", 1)+"pictures: {from: [192.0.2.0/24]}\n")
 	g, problems := b.Reload(t.Context(), "test")
 	if g == nil || !strings.Contains(problems.Error(), filepath.Join("dictionaries", "ZD004.json")) || !strings.Contains(problems.Error(), "no dictionary: unexpected end of JSON input; take the file away") {
 		t.Fatalf("problems: %v", problems)

@@ -148,7 +148,7 @@ func TestEachInterfaceRefused(t *testing.T) {
 // A site that knows the platform's limit of pictures says so.
 func TestMaxPicture(t *testing.T) {
 	b := newBed(t, nil)
-	b.write("yiqiao.yaml", strings.Replace(b.read("yiqiao.yaml"), "timeout: 2s}", "timeout: 2s, maxPicture: 10KB}", 1))
+	b.write("yiqiao.yaml", strings.Replace(b.read("yiqiao.yaml"), "timeout: 2s}", "timeout: 2s, maxPicture: 10KB}", 1)+"pictures: {from: [192.0.2.0/24]}\n")
 	if _, problems := b.Reload(t.Context(), "test"); len(problems) > 0 {
 		t.Fatal(problems)
 	}
