@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -196,6 +197,24 @@ type flaky struct {
 	mu   sync.Mutex
 	hook func() error // before each admission; nil: none
 	idle bool         // nothing is given out
+	away bool         // replicas cannot meet
+}
+
+// leave makes the store one in which replicas cannot meet, or can again.
+func (f *flaky) leave(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
+func (f *flaky) Meet(ctx context.Context, now time.Time, m store.Meeting) (store.Attendance, error) {
+	f.mu.Lock()
+	away := f.away
+	f.mu.Unlock()
+	if away {
+		return store.Attendance{}, errors.New("away")
+	}
+	return f.Store.Meet(ctx, now, m)
 }
 
 // pause makes the store give out nothing, or everything again.

@@ -35,7 +35,7 @@ func elementsOfUnknownDevices(t *testing.T, record string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write("yiqiao.yaml", strings.Replace(string(config), "sources: [hikvision, dahua, iflytek]", "sources: [many]\ndedup: {window: 1s}", 1))
+		write("yiqiao.yaml", strings.Replace(string(config), "sources: [hikvision, dahua, iflytek]", "sources: [many]\ndedup: {window: 6s}", 1))
 		write("mappings/many/source.yaml", "title: 几台设备\nlisten: POST /many\n")
 		write("mappings/many/event.yaml", "title: 几台设备\neach: event.list\ndevice: it.id\n"+record+"distinct: string(it.no)\n")
 		write("devices.csv", elementDevices(1))
@@ -56,7 +56,7 @@ func elementsOfUnknownDevices(t *testing.T, record string) {
 		t.Errorf("nothing has changed, got %+v %v", again, err)
 	}
 	eventually(t, "the window of duplicates has passed", func() bool {
-		return time.Since(dead[0].Admitted) > 1500*time.Millisecond
+		return time.Since(dead[0].Admitted) > 6500*time.Millisecond
 	})
 	b.write("devices.csv", elementDevices(1, 9))
 	b.Reload(t.Context(), "test")

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -120,22 +119,15 @@ func TestPresenceWithoutStore(t *testing.T) {
 	w := newWatch(t)
 	w.heard("gate-1", true)
 	w.pass(10 * time.Second)
-	whole := w.Proxy.store
-	w.Proxy.store = away{whole}
+	w.store.leave(true)
 	w.pass(80 * time.Second)
 	w.heard("gate-1", true)
 	w.pass(time.Hour)
-	w.Proxy.store = whole
+	w.store.leave(false)
 	w.pass(85 * time.Second)
 	w.told("1")
 	w.pass(10 * time.Second)
 	w.told("1", "2")
-}
-
-type away struct{ store.Store }
-
-func (away) Meet(context.Context, time.Time, store.Meeting) (store.Attendance, error) {
-	return store.Attendance{}, fmt.Errorf("away")
 }
 
 // Three replicas on one store each hear a third of a device's heartbeats; the
