@@ -225,7 +225,8 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Outcomes counts the events since the start by what their senders were told.
+// Outcomes counts the events since the start by what their senders were told;
+// events of presence have none.
 func (p *Proxy) Outcomes() (map[string]int64, error) {
 	families, err := p.metrics.registry.Gather()
 	counts := map[string]int64{}
@@ -234,10 +235,12 @@ func (p *Proxy) Outcomes() (map[string]int64, error) {
 			continue
 		}
 		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
 			for _, l := range m.GetLabel() {
-				if l.GetName() == "outcome" {
-					counts[l.GetValue()] += int64(m.GetCounter().GetValue())
-				}
+				labels[l.GetName()] = l.GetValue()
+			}
+			if !transform.OfPresence(labels["source"]) {
+				counts[labels["outcome"]] += int64(m.GetCounter().GetValue())
 			}
 		}
 	}

@@ -20,9 +20,9 @@ type presence struct {
 
 	mu      sync.RWMutex
 	devices map[string]*deviceState
+	since   time.Time // when somebody began to listen, as the store knows
 
-	met   sync.Mutex // held while the store is asked
-	since time.Time  // when somebody began to listen, as the store knows
+	met   sync.Mutex // held while the store is asked; leads and lost are under it
 	leads bool
 	lost  bool // the last meeting failed
 }
@@ -49,6 +49,10 @@ const (
 	shortTick = 50 * time.Millisecond
 	longTick  = 5 * time.Second
 )
+
+// meetTimeout bounds one tick, with all that it tells: a store that hangs is
+// asked again.
+const meetTimeout = 30 * time.Second
 
 func newPresence(started time.Time) *presence {
 	return &presence{holder: store.NewID(started), devices: map[string]*deviceState{}}
@@ -127,7 +131,9 @@ func (p *Proxy) WatchDevices(ctx context.Context) {
 		case <-t.C:
 		}
 		if every > 0 {
-			p.tickPresence(ctx, time.Now(), every)
+			bounded, cancel := context.WithTimeout(ctx, meetTimeout)
+			p.tickPresence(bounded, time.Now(), every)
+			cancel()
 		}
 	}
 }
@@ -147,7 +153,10 @@ func (p *Proxy) tickPresence(ctx context.Context, now time.Time, every time.Dura
 		w.lost = true
 		return
 	}
-	w.lost, w.since = false, a.Since
+	w.lost = false
+	w.mu.Lock()
+	w.since = a.Since
+	w.mu.Unlock()
 	w.merge(a.All)
 	if a.Leads != w.leads {
 		p.log.InfoContext(ctx, "presence of devices", "leads", a.Leads)
@@ -291,9 +300,9 @@ type DeviceState struct {
 func (p *Proxy) Presence(now time.Time) []DeviceState {
 	g := p.gen.Load()
 	w := p.presence
-	w.met.Lock()
+	w.mu.RLock()
 	since := w.since
-	w.met.Unlock()
+	w.mu.RUnlock()
 	var list []DeviceState
 	seen := map[string]bool{}
 	for _, s := range g.Rules.Sources {

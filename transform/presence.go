@@ -28,6 +28,10 @@ type Presence struct {
 // its record: hikvision/presence.
 const presenceEvents = "presence"
 
+// OfPresence tells whether a source is that of another one's presence, whose
+// events no device sends.
+func OfPresence(source string) bool { return strings.HasSuffix(source, "/"+presenceEvents) }
+
 // PresenceEvent is the event that a device came, went, or is as it was. Its members
 // are what the record of presence may use.
 type PresenceEvent struct {
@@ -100,8 +104,7 @@ func (b *sourceBuilder) span(n ast.Node, what string) time.Duration {
 
 // sight notes in the result which device was heard of. Nobody who traces asks.
 func (r *run) sight(res *Result) {
-	p := r.source.Presence
-	if p == nil || r.trace != nil {
+	if r.source.devices == nil || r.trace != nil {
 		return
 	}
 	// Who sent it, not whom its elements are about: those may be silent.
@@ -138,6 +141,3 @@ func (t *Table) Names() []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
-
-// firstID is the id by which a row is known among others that find it too.
-func firstID(keys []string) string { return strings.ToLower(keys[0]) }

@@ -332,7 +332,7 @@ func (t *Table) add(f *file, l line, seen map[string]int) {
 			continue
 		}
 		seen[id] = l.number
-		t.rows[id] = &tableRow{name, firstID(keys), row, l.number, secret}
+		t.rows[id] = &tableRow{name, keys[0], row, l.number, secret}
 		mask := 0
 		for i, part := range strings.Split(id, keyGlue) {
 			if part == anyID {

@@ -3,6 +3,7 @@ package transform
 import (
 	"encoding/json"
 
+	"yiqiao/transform/message"
 	"yiqiao/transform/spec"
 )
 
@@ -73,53 +74,69 @@ func (t *Trace) add(s Step) {
 	}
 }
 
-// MarshalJSON writes a step for machines: places as "file:line:col".
-func (s Step) MarshalJSON() ([]byte, error) {
-	type part struct {
-		Expr  string `json:"expression"`
-		Place string `json:"place"`
-		Value string `json:"value,omitempty"`
-		Saw   string `json:"saw,omitempty"`
-	}
-	type row struct {
-		Table string `json:"table"`
-		Key   string `json:"key"`
-		Place string `json:"place"`
-		Found bool   `json:"found"`
-	}
-	type check struct {
-		Rule    string  `json:"rule"`
-		Want    string  `json:"want,omitempty"`
-		Verdict Verdict `json:"verdict"`
-	}
-	out := struct {
-		What    string  `json:"what"`
-		Verdict Verdict `json:"verdict"`
-		Mapping string  `json:"mapping,omitempty"`
-		Name    string  `json:"name,omitempty"`
-		Note    string  `json:"note,omitempty"`
-		Expr    string  `json:"expression,omitempty"`
-		Place   string  `json:"place,omitempty"`
-		Value   string  `json:"value,omitempty"`
-		Saw     string  `json:"saw,omitempty"`
-		Because []part  `json:"because,omitempty"`
-		Rows    []row   `json:"rows,omitempty"`
-		Checks  []check `json:"checks,omitempty"`
-		Err     string  `json:"error,omitempty"`
-	}{What: s.What, Verdict: s.Verdict, Mapping: s.Mapping, Name: s.Name, Note: s.Note, Expr: s.Expr, Place: s.Place.String(), Value: s.Value, Saw: s.Saw}
+// ToldStep is a Step in one language, for machines: places are "file:line:col".
+type ToldStep struct {
+	What    string      `json:"what"`
+	Verdict Verdict     `json:"verdict"`
+	Mapping string      `json:"mapping,omitempty"`
+	Name    string      `json:"name,omitempty"`
+	Note    string      `json:"note,omitempty"`
+	Expr    string      `json:"expression,omitempty"`
+	Place   string      `json:"place,omitempty"`
+	Value   string      `json:"value,omitempty"`
+	Saw     string      `json:"saw,omitempty"`
+	Because []ToldPart  `json:"because,omitempty"`
+	Rows    []ToldRow   `json:"rows,omitempty"`
+	Checks  []ToldCheck `json:"checks,omitempty"`
+	Err     string      `json:"error,omitempty"`
+}
+
+// ToldPart is a part of a condition that does not hold.
+type ToldPart struct {
+	Expr  string `json:"expression"`
+	Place string `json:"place"`
+	Value string `json:"value,omitempty"`
+	Saw   string `json:"saw,omitempty"`
+}
+
+// ToldRow is a row of a table that was asked for.
+type ToldRow struct {
+	Table string `json:"table"`
+	Key   string `json:"key"`
+	Place string `json:"place"`
+	Found bool   `json:"found"`
+}
+
+// ToldCheck is one rule of the standard, and what came of it.
+type ToldCheck struct {
+	Rule    string  `json:"rule"`
+	Want    string  `json:"want,omitempty"`
+	Verdict Verdict `json:"verdict"`
+}
+
+// MarshalJSON writes a step for machines, in English.
+func (s Step) MarshalJSON() ([]byte, error) { return json.Marshal(s.In(message.English)) }
+
+// In is the step in a language.
+func (s Step) In(l message.Language) ToldStep {
+	out := ToldStep{What: s.What, Verdict: s.Verdict, Mapping: s.Mapping, Name: s.Name, Note: s.Note, Expr: s.Expr, Place: s.Place.String(), Value: s.Value, Saw: s.Saw}
 	for _, p := range s.Because {
-		out.Because = append(out.Because, part{p.Expr, p.Place.String(), p.Value, p.Saw})
+		out.Because = append(out.Because, ToldPart{p.Expr, p.Place.String(), p.Value, p.Saw})
 	}
 	for _, r := range s.Rows {
-		out.Rows = append(out.Rows, row{r.Table, r.Key, r.Place.String(), r.Found})
+		out.Rows = append(out.Rows, ToldRow{r.Table, r.Key, r.Place.String(), r.Found})
 	}
 	for _, c := range s.Checks {
-		out.Checks = append(out.Checks, check{c.Rule, c.Want.English, c.Verdict})
+		want := c.Want.English
+		if l == message.Chinese {
+			want = c.Want.Chinese
+		}
+		out.Checks = append(out.Checks, ToldCheck{c.Rule, want, c.Verdict})
 	}
 	if s.Err != nil {
-		out.Err = s.Err.Error()
+		out.Err = message.In(s.Err, l)
 	}
-	return json.Marshal(out)
+	return out
 }
 
 // Explanation is what `yiqiao map -json` prints: one input, the steps from it

@@ -20,6 +20,7 @@ import (
 	"yiqiao/proxy/device/devicetest"
 	"yiqiao/proxy/platform/platformtest"
 	"yiqiao/proxy/store"
+	"yiqiao/transform"
 	"yiqiao/transform/spec"
 )
 
@@ -38,7 +39,7 @@ func runDemo(ctx context.Context, std stdio, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{out: std.out, dir: dir, rate: *rate, length: *length, delivered: map[string]bool{}}
+	d := &demo{out: std.out, dir: dir, rate: *rate, length: *length, delivered: map[string]string{}}
 	for _, name := range demoVendors {
 		v, err := devicetest.Load(name)
 		if err != nil {
@@ -68,7 +69,7 @@ type demo struct {
 	extra     atomic.Int64 // odd events posted by hand
 
 	mu        sync.Mutex
-	delivered map[string]bool // entries by id
+	delivered map[string]string // sources by entry
 	shown     int
 }
 
@@ -142,11 +143,11 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.odd()
 	posting.Wait()
-	d.drain()
-	ok, err := d.summary(fleets)
+	a, err := d.drain(fleets)
+	d.summary(fleets, a)
 	err = errors.Join(err, d.daemon.stop())
 	d.endServe()
-	if err == nil && !ok {
+	if err == nil && !a.balanced() {
 		return errFindings
 	}
 	return err
@@ -170,17 +171,17 @@ func (d *demo) odd() {
 	}
 }
 
-// drain waits until the store holds nothing that is still to be delivered.
-func (d *demo) drain() {
-	deadline := time.Now().Add(20 * time.Second)
-	for time.Now().Before(deadline) {
-		st, err := d.daemon.store.Stats(context.Background(), time.Now())
-		if err == nil && st.Ready == 0 {
-			return
+// drain waits until every event is accounted for, and the store holds nothing
+// that is still to be delivered.
+func (d *demo) drain(fleets []*devicetest.Fleet) (a account, err error) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if a, err = d.account(fleets); err != nil || a.balanced() {
+			break
 		}
 		timer := time.NewTimer(50 * time.Millisecond)
 		<-timer.C
 	}
+	return a, err
 }
 
 // observe prints each record as it is delivered, in a line.
@@ -191,8 +192,8 @@ func (d *demo) observe(e proxy.Delivery) {
 		fmt.Fprintf(d.out, "%s %s\n", time.Now().Format(time.TimeOnly), e.Verdict)
 		return
 	}
-	d.delivered[e.Claim.ID] = true
 	l := e.Claim.Labels
+	d.delivered[e.Claim.ID] = l.Source
 	title := l.Interface
 	iface := d.catalogue.Interface(l.Interface)
 	if iface != nil {
@@ -240,37 +241,63 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(n, 0))
 }
 
-// summary accounts for every event that was answered with success:
-// sent = delivered + duplicates + dead letters + ignored.
-func (d *demo) summary(fleets []*devicetest.Fleet) (ok bool, err error) {
-	st, err := d.daemon.store.Stats(context.Background(), time.Now())
-	if err != nil {
-		return false, err
-	}
+// account is what became of every event that was answered with success:
+// sent = delivered + duplicates + dead letters + ignored. What the proxy tells
+// of devices by itself is delivered beside that.
+type account struct {
+	sent, delivered, duplicates, dead, ignored int64
+
+	presence int64 // records
+	platform platformtest.Counts
+	waiting  int
+	failed   int64 // given up by devices, or answered as they do not expect
+}
+
+func (a account) balanced() bool {
+	return a.sent == a.delivered+a.duplicates+a.dead+a.ignored && a.waiting == 0 && a.failed == 0 &&
+		a.platform.Accepted-a.platform.Repeated == a.delivered+a.presence && a.delivered > 0 && a.dead >= 2
+}
+
+func (d *demo) account(fleets []*devicetest.Fleet) (a account, err error) {
 	outcomes, err := d.daemon.proxy.Outcomes()
 	if err != nil {
-		return false, err
+		return a, err
 	}
+	st, err := d.daemon.store.Stats(context.Background(), time.Now())
+	if err != nil {
+		return a, err
+	}
+	a.duplicates, a.ignored, a.dead, a.waiting = outcomes["duplicate"], outcomes["ignored"], int64(st.Dead), st.Ready
 	d.mu.Lock()
-	delivered := int64(len(d.delivered))
+	for _, source := range d.delivered {
+		if transform.OfPresence(source) {
+			a.presence++
+		} else {
+			a.delivered++
+		}
+	}
 	d.mu.Unlock()
-	sent, failed := d.extra.Load(), int64(0)
-	fmt.Fprintln(d.out)
+	a.sent, a.platform = d.extra.Load(), d.platform.Counts()
 	for _, f := range fleets {
 		r := f.Report()
-		sent += int64(r.Taken)
-		failed += int64(r.Lost + r.Unexpected)
-		fmt.Fprintln(d.out, r)
+		a.sent += int64(r.Taken)
+		a.failed += int64(r.Lost + r.Unexpected)
 	}
-	counts := d.platform.Counts()
-	duplicates, ignored, dead := outcomes["duplicate"], outcomes["ignored"], int64(st.Dead)
-	fmt.Fprintf(d.out, "platform: %d records accepted, %d of them twice, %d refused\n", counts.Accepted, counts.Repeated, counts.Refused)
-	fmt.Fprintf(d.out, "sent %d = delivered %d + duplicates %d + dead letters %d + ignored %d", sent, delivered, duplicates, dead, ignored)
-	ok = sent == delivered+duplicates+dead+ignored && st.Ready == 0 && failed == 0 && counts.Accepted-counts.Repeated == delivered && delivered > 0 && dead >= 2
-	if ok {
+	return a, nil
+}
+
+// summary prints the account.
+func (d *demo) summary(fleets []*devicetest.Fleet, a account) {
+	fmt.Fprintln(d.out)
+	for _, f := range fleets {
+		fmt.Fprintln(d.out, f.Report())
+	}
+	fmt.Fprintf(d.out, "platform: %d records accepted, %d of them twice, %d refused\n", a.platform.Accepted, a.platform.Repeated, a.platform.Refused)
+	fmt.Fprintf(d.out, "presence: %d records of devices that came or are silent\n", a.presence)
+	fmt.Fprintf(d.out, "sent %d = delivered %d + duplicates %d + dead letters %d + ignored %d", a.sent, a.delivered, a.duplicates, a.dead, a.ignored)
+	if a.balanced() {
 		fmt.Fprintln(d.out, "   ✓ every event is accounted for")
-	} else {
-		fmt.Fprintf(d.out, "   ✗ not every event is accounted for (%d still wait, %d given up)\n", st.Ready, failed)
+		return
 	}
-	return ok, nil
+	fmt.Fprintf(d.out, "   ✗ not every event is accounted for (%d still wait, %d given up)\n", a.waiting, a.failed)
 }

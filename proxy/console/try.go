@@ -50,15 +50,15 @@ type tried struct {
 
 // result is what became of an event.
 type result struct {
-	Source  string      `json:"source"`
-	Device  string      `json:"device,omitempty"`
-	Refusal *refusal    `json:"refusal,omitempty"`
-	Ignored []string    `json:"ignored"`
-	Steps   []step      `json:"steps"`
-	Records []record    `json:"records"`
-	Answer  answer      `json:"answer"`
-	Paths   []eventPath `json:"paths"` // of the event, for who writes expressions
-	Event   string      `json:"event"` // its document, pictures lifted; empty unless revealed
+	Source  string               `json:"source"`
+	Device  string               `json:"device,omitempty"`
+	Refusal *refusal             `json:"refusal,omitempty"`
+	Ignored []string             `json:"ignored"`
+	Steps   []transform.ToldStep `json:"steps"`
+	Records []record             `json:"records"`
+	Answer  answer               `json:"answer"`
+	Paths   []eventPath          `json:"paths"` // of the event, for who writes expressions
+	Event   string               `json:"event"` // its document, pictures lifted; empty unless revealed
 }
 
 type refusal struct {
